@@ -1,0 +1,1 @@
+"""Measure, join and rank timm's image models. Never imports streamlit or altair."""
