@@ -44,14 +44,15 @@ def declare_missing() -> list[str]:
     """
     import torch
 
+    operators: Any = torch.ops
+    new_library: Any = torch.library.Library
     if (library := _compiled_library()) is not None:
         # What torchvision catches as well: the library of another build of torch.
         with suppress(ImportError, OSError):
-            torch.ops.load_library(library)
-    operators = torch.ops.torchvision
-    missing = [name for name in SCHEMAS if not hasattr(operators, name)]
+            operators.load_library(library)
+    missing = [name for name in SCHEMAS if not hasattr(operators.torchvision, name)]
     for name in missing:
-        fragment = torch.library.Library("torchvision", "FRAGMENT")
+        fragment: Any = new_library("torchvision", "FRAGMENT")
         fragment.define(SCHEMAS[name])
         _declared.append(fragment)
     return missing
