@@ -1,0 +1,270 @@
+"""Speed joined with accuracy: the table behind every chart.
+
+Pure functions on frames. A point is (weights, image size): its accuracy, the speed of its
+architecture at that very size, and what follows from both: frontier, lead, best of each family.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import InvalidRequest
+from bench.families import family, is_test_model, pretraining
+from bench.results import snapshot_for
+
+CRITERIA = ("trade-off", "accurate", "fastest")
+
+SPEED_COLUMNS = (
+    "run",
+    "source",
+    "model",
+    "architecture",
+    "image_size",
+    "measure",
+    "batch_size",
+    "images_per_s",
+    "step_s",
+    "step_low_s",
+    "step_high_s",
+    "peak_memory_bytes",
+    "forward_s",
+    "backward_s",
+    "optimiser_s",
+    "parameters",
+    "multiply_adds",
+    "activations",
+    "compile_s",
+    "energy_per_image_j",
+    "host_device_ratio",
+    "outcome",
+    "message",
+    "flags",
+    "device",
+    "device_kind",
+    "precision",
+    "layout",
+    "compiled",
+    "torch",
+    "cuda",
+    "cudnn",
+    "driver",
+    "timm",
+    "measured_at",
+    "environment",
+)
+
+POINT_COLUMNS = (
+    "model",
+    "architecture",
+    "family",
+    "pretraining",
+    "image_size",
+    "top1_percent",
+    "top5_percent",
+    "seconds_per_image",
+    "seconds_low",
+    "seconds_high",
+    "images_per_s",
+    "batch_size",
+    "step_s",
+    "parameters",
+    "multiply_adds",
+    "activations",
+    "peak_memory_bytes",
+    "flags",
+    "speed_model",
+    "frontier",
+    "lead",
+)
+
+
+def points(
+    speed: pd.DataFrame,
+    accuracy: pd.DataFrame,
+    *,
+    run: str,
+    measure: str,
+    dataset: str = "imagenet-1k",
+) -> pd.DataFrame:
+    """One row per (weights, image size) of the accuracy set that has a speed in the results set.
+
+    A speed at another image size is never borrowed. Where a set holds several speeds of one
+    (architecture, image size), as after timm renamed models, the one measured under the
+    architecture's own name counts, else the fastest.
+
+    Args:
+        speed: rows of SPEED_SCHEMA, any number of results sets.
+        accuracy: rows of ACCURACY_SCHEMA, any number of snapshots.
+        run: id of the results set.
+        measure: throughput, latency or training.
+        dataset: the accuracy set.
+
+    Returns:
+        POINT_COLUMNS, sorted by seconds_per_image; frontier and lead are those of this very table
+        (see `ranked`).
+
+    Raises:
+        InvalidRequest: the set, its measure or the accuracy set does not exist.
+    """
+    of_set = speed[speed["run"] == run]
+    if of_set.empty:
+        raise InvalidRequest(f"no results set {run!r}; `python -m bench results` lists them")
+    usable = of_set[of_set["outcome"] == "ok"]
+    measured = usable[usable["measure"] == measure]
+    if measured.empty:
+        present = ", ".join(usable["measure"].unique()) or "nothing"
+        raise InvalidRequest(f"results set {run} holds no {measure}; it holds {present}")
+    torch = of_set["torch"].iloc[0]
+    snapshot = snapshot_for(
+        torch if pd.notna(torch) else None, sorted(accuracy["snapshot"].unique())
+    )
+    known = accuracy[accuracy["snapshot"] == snapshot]
+    wanted = known[known["dataset"] == dataset]
+    if wanted.empty:
+        present = ", ".join(sorted(known["dataset"].unique())) or "none"
+        raise InvalidRequest(f"no accuracy set {dataset!r} for {run}; there is {present}")
+
+    renamed = measured["model"] != measured["architecture"]
+    fastest_first = measured.assign(renamed=renamed).sort_values(
+        ["renamed", "images_per_s"], ascending=[True, False], kind="stable"
+    )
+    per_size = fastest_first.drop_duplicates(["architecture", "image_size"]).rename(
+        columns={"model": "speed_model", "parameters": "speed_parameters"}
+    )
+    joined = wanted.merge(per_size, on=["architecture", "image_size"], suffixes=("", "_speed"))
+    joined["seconds_per_image"] = 1.0 / joined["images_per_s"]
+    joined["seconds_low"] = joined["step_low_s"] / joined["batch_size"].astype("Float64")
+    joined["seconds_high"] = joined["step_high_s"] / joined["batch_size"].astype("Float64")
+    joined["family"] = joined["model"].map(family)
+    joined["pretraining"] = joined["model"].map(pretraining)
+    joined["parameters"] = joined["parameters"].fillna(joined["speed_parameters"])
+    return ranked(joined)[list(POINT_COLUMNS)]
+
+
+def ranked(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with frontier and lead among themselves, fastest first.
+
+    Rank after choosing which models count (licence, size, families) and before a budget: a budget
+    on time and accuracy leaves both as they are.
+    """
+    ordered = frame.sort_values(
+        ["seconds_per_image", "top1_percent", "model"], ascending=[True, False, True]
+    ).reset_index(drop=True)
+    ordered["frontier"] = frontier(ordered)
+    ordered["lead"] = leads(ordered)
+    return ordered
+
+
+def frontier(frame: pd.DataFrame) -> pd.Series:
+    """Which models no other model beats: none is at least as fast and as accurate, and better in one.
+
+    Args:
+        frame: seconds_per_image and top1_percent, any order.
+
+    Returns:
+        bool, indexed as frame. Exact twins stand or fall together.
+    """
+    order = frame.sort_values(["seconds_per_image", "top1_percent"], ascending=[True, False])
+    best = order["top1_percent"].cummax().shift(fill_value=-math.inf)
+    twin = (
+        order[["seconds_per_image", "top1_percent"]]
+        .eq(order[["seconds_per_image", "top1_percent"]].shift())
+        .all(axis=1)
+    )
+    ahead = order["top1_percent"] > best
+    # A twin of a frontier model follows it directly in this order, so it shares the last verdict.
+    verdict = ahead.mask(twin & ~ahead).astype("boolean").ffill().astype(bool)
+    return verdict.reindex(frame.index)
+
+
+def leads(frame: pd.DataFrame) -> pd.Series:
+    """Each model's lead: what would be lost, in points of top-1, without its family.
+
+    Its top-1 minus the best top-1 among other families' models at least as fast; where none is as
+    fast, minus the top-1 of the fastest model of another family.
+
+    Args:
+        frame: seconds_per_image, top1_percent and family, any order.
+
+    Returns:
+        float64, percentage points, indexed as frame; NaN where there is only one family.
+    """
+    order = frame.sort_values(["seconds_per_image", "top1_percent"], ascending=[True, False])
+    seconds = order["seconds_per_image"].to_numpy(dtype=float)
+    top1 = order["top1_percent"].to_numpy(dtype=float)
+    families = order["family"].to_numpy()
+    rivals = np.full(len(order), math.nan)
+    # The best so far, and the best so far of any other family than that one's.
+    best, best_family, second = -math.inf, None, -math.inf
+    start = 0
+    while start < len(order):
+        end = start
+        while end < len(order) and seconds[end] == seconds[start]:
+            if families[end] == best_family:
+                best = max(best, top1[end])
+            elif top1[end] > best:
+                best, best_family, second = top1[end], families[end], best
+            else:
+                second = max(second, top1[end])
+            end += 1
+        for row in range(start, end):
+            rival = second if families[row] == best_family else best
+            if math.isfinite(rival):
+                rivals[row] = rival
+        start = end
+    for row in np.flatnonzero(np.isnan(rivals)):
+        others = np.flatnonzero(families != families[row])
+        if len(others):
+            rivals[row] = top1[others[0]]
+    return pd.Series(top1 - rivals, index=order.index, dtype="float64").reindex(frame.index)
+
+
+def without_test_models(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows without timm's own `test_*` models."""
+    return frame[~frame["architecture"].map(is_test_model).astype(bool)]
+
+
+def best_of_each_family(frame: pd.DataFrame, by: str = "trade-off") -> pd.DataFrame:
+    """One model per family, never a `test_*` model, in the order of frame.
+
+    Args:
+        frame: ranked points.
+        by: `trade-off` (the greatest lead), `accurate` or `fastest`. Ties go to the more accurate,
+            then the faster, then the first name.
+
+    Raises:
+        InvalidRequest: by is none of these.
+    """
+    if by not in CRITERIA:
+        raise InvalidRequest(f"best of each family goes by {', '.join(CRITERIA)}, got {by!r}")
+    keys: dict[str, bool] = {"top1_percent": False, "seconds_per_image": True, "model": True}
+    if by == "trade-off":
+        keys = {"lead": False} | keys
+    elif by == "fastest":
+        keys = {"seconds_per_image": True} | keys
+    best = (
+        without_test_models(frame)
+        .sort_values(list(keys), ascending=list(keys.values()), na_position="last")
+        .drop_duplicates("family")
+    )
+    return best.sort_index()
+
+
+def most_accurate_weights(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per (architecture, image size): of weights that share a speed, the most accurate."""
+    best = frame.sort_values(["top1_percent", "model"], ascending=[False, True]).drop_duplicates(
+        ["architecture", "image_size"]
+    )
+    return best.sort_index()
+
+
+def within_budget(
+    frame: pd.DataFrame, *, max_s: float | None = None, min_top1_percent: float | None = None
+) -> pd.DataFrame:
+    """The points no slower than max_s seconds an image and no worse than min_top1_percent."""
+    if max_s is not None:
+        frame = frame[frame["seconds_per_image"] <= max_s]
+    if min_top1_percent is not None:
+        frame = frame[frame["top1_percent"] >= min_top1_percent]
+    return frame

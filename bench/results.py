@@ -1,0 +1,93 @@
+"""A results set: the speeds of one environment, from one publication or one run.
+
+Inference and training of one environment are one set with two measures.
+"""
+
+import re
+
+import pandas as pd
+
+from bench.records import MEASURES
+
+# timm's naming eras: speeds of PyTorch 1.11 bear the names of the accuracy of that summer.
+OLD_ERA_TORCH = "1.11"
+OLD_ERA_SNAPSHOT = "2022-07"
+
+SET_COLUMNS = (
+    "device",
+    "device_kind",
+    "precision",
+    "layout",
+    "compiled",
+    "torch",
+    "cuda",
+    "timm",
+    "measured_at",
+)
+
+
+def results_sets(speed: pd.DataFrame) -> pd.DataFrame:
+    """One row per results set, the newest id first.
+
+    Args:
+        speed: rows of SPEED_SCHEMA (samples_s may be missing).
+
+    Returns:
+        run, the columns of SET_COLUMNS, source, failures (rows without a figure), measures (a
+        dictionary: `ok` rows per measure, measures without any left out).
+    """
+    if speed.empty:
+        return pd.DataFrame(columns=["run", *SET_COLUMNS, "source", "failures", "measures"])
+    sets = speed.groupby("run", sort=True)[list(SET_COLUMNS)].first()
+    sets["source"] = speed.groupby("run")["source"].agg(_sources)
+    is_ok = speed["outcome"] == "ok"
+    counts = speed[is_ok].groupby(["run", "measure"]).size()
+    sets["failures"] = (~is_ok).groupby(speed["run"]).sum().astype(int)
+    sets["measures"] = [
+        {m: int(counts[run, m]) for m in MEASURES if (run, m) in counts.index}
+        for run in sets.index
+    ]
+    return sets.iloc[::-1].reset_index()
+
+
+def _sources(sources: pd.Series) -> str:
+    return "; ".join(sorted(set(sources)))
+
+
+def snapshot_for(torch: str | None, snapshots: list[str]) -> str | None:
+    """The accuracy snapshot whose names a results set of this PyTorch version bears.
+
+    None where there is no snapshot at all, or the old one is asked for and absent.
+    """
+    if torch == OLD_ERA_TORCH:
+        return OLD_ERA_SNAPSHOT if OLD_ERA_SNAPSHOT in snapshots else None
+    return max(snapshots, default=None)
+
+
+# What people leave out when they name a device.
+_MAKERS = re.compile(
+    r"NVIDIA |GeForce |AMD |Intel\(R\) |Intel |Core\(TM\) |Core | Blackwell| Workstation Edition"
+    r"|\(R\)|\(TM\)| CPU| Processor| @.*$"
+)
+
+
+def short_device(device: str) -> str:
+    """`NVIDIA GeForce RTX 5090` as people say it: `RTX 5090`. Never empty."""
+    return " ".join(_MAKERS.sub("", device).split()) or device
+
+
+def label(results_set: pd.Series) -> str:
+    """One line for a menu: device, precision, layout where unusual, compiled, PyTorch, source."""
+    parts = [short_device(results_set["device"]), results_set["precision"]]
+    if results_set["layout"] != "nchw":
+        parts.append(results_set["layout"])
+    if results_set["compiled"] != "eager":
+        parts.append("compiled")
+    if pd.notna(results_set["torch"]):
+        parts.append(f"PyTorch {results_set['torch']}")
+    published = re.match(r"timm \d{4}-\d{2}", results_set["source"])
+    if published:
+        parts.append(published.group())
+    elif pd.notna(results_set["measured_at"]):
+        parts.append(f"measured {results_set['measured_at']:%Y-%m-%d %H:%M}")
+    return " · ".join(parts)
