@@ -106,6 +106,7 @@ MODELS_SCHEMA = pa.schema(
         pa.field("classes", pa.int32()),
         pa.field("origin_url", pa.string()),
         pa.field("paper", pa.string()),
+        pa.field("message", pa.string()),  # why it cannot be measured here; null where it can
     ]
 )
 
