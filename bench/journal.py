@@ -1,0 +1,243 @@
+"""A run's journal: one JSON line per event, appended and synced; its state is folded from it.
+
+Events (each with `event` and `at`):
+
+    queued       who asked, on which device, with which lock
+    starting     a supervisor began: pid, which attempt
+    ready        a worker is up: its pid and the environment
+    phase        what the worker does now, and by when it must say something again
+    measurement  a finished row
+    sentinel     the same model measured again, to see the device drift
+    drift        the last `rows` rows bear the flag `drift`
+    worker_ended why a worker was replaced
+    end          done, partial, failed or cancelled, with the reason
+    recovered    somebody found that the run had died, and published it
+
+A torn last line is dropped: nobody was told that it had been written.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, InvalidRequest
+from bench.records import Environment, Measurement, Workload, dumps, utc_now
+
+# Nothing waits for these: they are news for whoever watches, and the next one replaces them.
+NOT_SYNCED = ("phase",)
+ENDS = ("done", "partial", "failed", "cancelled")
+# A line holds one measurement; a thousand samples are 20 kB.
+LONGEST_LINE_BYTES = 4 * 2**20
+
+
+class Journal:
+    """The writing side, for the one process that holds the run's lock."""
+
+    def __init__(self, path: Path) -> None:
+        """Open for appending; what follows the last line break is cut off."""
+        self._handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._size = _whole_lines(self._handle)
+        os.ftruncate(self._handle, self._size)
+
+    def append(self, event: str, **values: Any) -> None:
+        """Write one event; a finished row is on the disk when this returns.
+
+        Raises OSError (no space): the journal then ends where it ended before.
+        """
+        line = dumps({"event": event, "at": utc_now().isoformat(), **values}).encode() + b"\n"
+        try:
+            written = os.write(self._handle, line)
+            if written < len(line):
+                written += os.write(self._handle, line[written:])
+            if event not in NOT_SYNCED:
+                os.fsync(self._handle)
+        except OSError:
+            os.ftruncate(self._handle, self._size)
+            raise
+        self._size += len(line)
+
+    def close(self) -> None:
+        """Close the file; what was appended stays."""
+        os.close(self._handle)
+
+
+def _whole_lines(handle: int) -> int:
+    """Size of the file up to and with its last line break."""
+    end = os.fstat(handle).st_size
+    while end > 0:
+        start = max(0, end - 65536)
+        block = os.pread(handle, end - start, start)
+        if (at := block.rfind(b"\n")) >= 0:
+            return start + at + 1
+        end = start
+    return 0
+
+
+@dataclass(slots=True)
+class Fold:
+    """What a journal says so far. Never raises on what it reads: damaged lines are counted."""
+
+    rows: dict[Workload, Measurement] = field(default_factory=dict)
+    durations_s: dict[str, list[float]] = field(default_factory=dict)
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    who: str | None = None
+    lock: str | None = None
+    state: str = "queued"
+    error: str | None = None
+    attempt: int = 0
+    environment: Environment | None = None
+    current: Workload | None = None
+    phase: str | None = None
+    workers: int = 0
+    duplicates: int = 0
+    damaged: int = 0
+    # Counts up when rows that were there before change.
+    revision: int = 0
+
+    def take(self, line: bytes) -> None:
+        """Fold one line, with or without its line break."""
+        try:
+            values = json.loads(line)
+            values["at"] = datetime.fromisoformat(values["at"])
+            if values["at"].tzinfo is None:
+                raise ValueError("a time without a zone")
+            if values["event"] in _FOLDS:
+                _FOLDS[values["event"]](self, values)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, BenchError):
+            self.damaged += 1
+
+
+def _queued(fold: Fold, values: Mapping[str, Any]) -> None:
+    who, lock = values["who"], values["lock"]
+    if not isinstance(lock, str) or not (who is None or isinstance(who, str)):
+        raise InvalidRequest("who and lock are text")
+    fold.who, fold.lock = who, lock
+    fold.queued_at = fold.queued_at or values["at"]
+    # Resuming a run that had ended opens it again.
+    fold.state, fold.error, fold.ended_at = "queued", None, None
+
+
+def _starting(fold: Fold, values: Mapping[str, Any]) -> None:
+    fold.state = "starting"
+    fold.started_at = values["at"]
+    fold.attempt += 1
+    fold.current = fold.phase = None
+
+
+def _ready(fold: Fold, values: Mapping[str, Any]) -> None:
+    environment = Environment.from_json(values["environment"])
+    fold.environment = fold.environment or environment
+    fold.state = "running"
+    fold.workers += 1
+
+
+def _phase(fold: Fold, values: Mapping[str, Any]) -> None:
+    fold.current = Workload.from_json(values["workload"])
+    fold.phase = str(values["phase"])
+
+
+def _measurement(fold: Fold, values: Mapping[str, Any]) -> None:
+    row = Measurement.from_json(values["measurement"])
+    duration_s = float(values["duration_s"])
+    fold.current = fold.phase = None
+    if row.workload in fold.rows:
+        fold.duplicates += 1
+        return
+    fold.rows[row.workload] = row
+    fold.durations_s.setdefault(row.workload.measure, []).append(duration_s)
+
+
+def _drift(fold: Fold, values: Mapping[str, Any]) -> None:
+    count = int(values["rows"])
+    for workload, row in list(fold.rows.items())[-count:] if count > 0 else []:
+        if row.outcome == "ok" and "drift" not in row.flags:
+            fold.rows[workload] = dataclasses.replace(row, flags=(*row.flags, "drift"))
+    fold.revision += 1
+
+
+def _end(fold: Fold, values: Mapping[str, Any]) -> None:
+    if values["state"] not in ENDS:
+        raise InvalidRequest(f"a run cannot end as {values['state']!r}")
+    fold.state, fold.error, fold.ended_at = (
+        values["state"],
+        _text(values.get("error")),
+        values["at"],
+    )
+    fold.current = fold.phase = None
+
+
+def _recovered(fold: Fold, values: Mapping[str, Any]) -> None:
+    fold.state, fold.error, fold.ended_at = "crashed", _text(values.get("error")), values["at"]
+    fold.current = fold.phase = None
+
+
+_FOLDS = {
+    "queued": _queued,
+    "starting": _starting,
+    "ready": _ready,
+    "phase": _phase,
+    "measurement": _measurement,
+    "drift": _drift,
+    "end": _end,
+    "recovered": _recovered,
+}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+class Follower:
+    """A journal's state, kept up to date by reading only what is new. Not for several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fold = Fold()
+        self._identity = (0, 0)
+        self._offset = 0
+
+    def update(self) -> Fold:
+        """The state now. A journal that does not exist is that of a run not yet submitted.
+
+        Raises OSError when the file cannot be read.
+        """
+        try:
+            handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return self.fold
+        try:
+            found = os.fstat(handle)
+            identity = (found.st_dev, found.st_ino)
+            if identity != self._identity or found.st_size < self._offset:
+                self.fold, self._identity, self._offset = Fold(), identity, 0
+            if found.st_size > self._offset:
+                self._read(handle)
+        finally:
+            os.close(handle)
+        return self.fold
+
+    def _read(self, handle: int) -> None:
+        tail = b""
+        position = self._offset
+        while block := os.pread(handle, 2**20, position):
+            position += len(block)
+            *lines, tail = (tail + block).split(b"\n")
+            for line in lines:
+                self.fold.take(line)
+                self._offset += len(line) + 1
+            if len(tail) > LONGEST_LINE_BYTES:
+                # Not a line that this project writes; what follows it cannot be trusted.
+                self.fold.damaged += 1
+                return
+
+
+def read(path: Path) -> Fold:
+    """The state that a journal tells, read whole."""
+    return Follower(path).update()

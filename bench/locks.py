@@ -1,0 +1,137 @@
+"""The device lock: a held lock is a live run.
+
+One lock file per device, in one place per user on a local disk, so that two data folders exclude
+each other too. Whoever submits takes the lock and hands the open descriptor to the supervisor,
+which holds it as long as it lives: there is no moment between the two when the device looks free,
+and the operating system frees it however the supervisor dies.
+"""
+
+import fcntl
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from bench.errors import BenchError, InvalidRequest, NotAllowed
+from bench.records import Record, dumps
+
+# Whoever only looks whether a lock is held takes it shared for some microseconds, so a taker tries
+# again for a moment before it believes that the device is busy.
+BUSY_AFTER_S = 0.5
+ADMISSION_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder(Record):
+    """Who holds a device: the run, where its folder lies, and the supervisor once it is up."""
+
+    run: str
+    data: str
+    pid: int | None = None
+    # psutil's creation time: a process id alone may be somebody else's by now.
+    began: float | None = None
+
+
+def folder() -> Path:
+    """Where the locks of this user lie: $BENCH_LOCKS, else below /var/tmp; made when missing.
+
+    Raises NotAllowed when the folder belongs to somebody else, BenchError when it cannot be made.
+    """
+    # Not the home folder, which may be on a network; not a run folder, which a logout may empty.
+    own = f"/var/tmp/best-image-models-{os.getuid()}"  # noqa: S108 - made 0700, its owner checked
+    path = Path(os.environ.get("BENCH_LOCKS") or own)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = path.lstat().st_uid
+    except OSError as error:
+        raise BenchError(f"the lock folder {path} cannot be made: {error.strerror}") from error
+    if owner != os.getuid():
+        raise NotAllowed(f"the lock folder {path} belongs to user {owner}; set BENCH_LOCKS")
+    return path
+
+
+@contextmanager
+def admission() -> Iterator[None]:
+    """One at a time: submit, resume and recover of this user.
+
+    Raises BenchError when somebody else stays inside for ADMISSION_TIMEOUT_S.
+    """
+    lock = filelock.FileLock(folder() / "admission.lock", timeout=ADMISSION_TIMEOUT_S)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise BenchError(
+            f"another process has been starting a run for {ADMISSION_TIMEOUT_S:.0f} s; try again"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def take(device: str, holder: Holder) -> int | None:
+    """Take a device's lock.
+
+    Args:
+        device: the GPU's UUID, or `cpu`.
+        holder: written beside the lock.
+
+    Returns:
+        An open descriptor that holds the lock until its last copy is closed; None: it is held.
+    """
+    handle = os.open(_path(device, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        give_up = time.monotonic() + BUSY_AFTER_S
+        while not filelock.lock_descriptor(handle, blocking=False):
+            if time.monotonic() > give_up:
+                os.close(handle)
+                return None
+            time.sleep(0.005)
+        write_holder(device, holder)
+    except BaseException:
+        with suppress(OSError):
+            os.close(handle)
+        raise
+    return handle
+
+
+def write_holder(device: str, holder: Holder) -> None:
+    """Say who holds the lock. Only for whoever holds it."""
+    temporary = _path(device, f"{os.getpid()}.tmp")
+    temporary.write_text(dumps(holder.to_json()) + "\n", encoding="utf-8")
+    temporary.replace(_path(device, "json"))
+
+
+def holder(device: str) -> Holder | None:
+    """Who holds the device's lock now; None when it is free."""
+    try:
+        handle = os.open(_path(device, "lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        # Shared, so that two who look at once do not take each other for a run.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_holder(device)
+    finally:
+        os.close(handle)
+    return None
+
+
+def _read_holder(device: str) -> Holder:
+    try:
+        values = json.loads(_path(device, "json").read_text(encoding="utf-8"))
+        return Holder.from_json(values)
+    except (OSError, ValueError, TypeError, InvalidRequest):
+        # Held for an instant by somebody who looks, or taken and not yet signed.
+        return Holder(run="", data="")
+
+
+def _path(device: str, ending: str) -> Path:
+    return folder() / f"{re.sub(r'[^A-Za-z0-9-]', '_', device)}.{ending}"

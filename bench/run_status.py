@@ -1,0 +1,236 @@
+"""How runs stand: read from their journals, only what is new at each look.
+
+A page asks every second. A finished run costs one `stat`, a living one the lines that were added.
+"""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from bench import locks, run_folder
+from bench.errors import InvalidRequest
+from bench.journal import Fold, Follower
+from bench.records import Measurement, Workload, utc_now
+from bench.run_folder import Request, RunFolder
+
+LIVE = ("queued", "starting", "running")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A run as it stands.
+
+    state is queued, starting or running while it lives, then done, partial, failed, cancelled or
+    crashed. cancelling: somebody asked to stop and it has not ended yet. failures counts rows by
+    outcome, flags counts them by flag. eta_s is None while nothing is known. damaged counts lines
+    of the journal that could not be read.
+    """
+
+    run: str
+    state: str
+    title: str
+    device: str
+    device_name: str | None
+    who: str | None
+    done: int
+    total: int
+    queued_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    current: Workload | None
+    phase: str | None
+    eta_s: float | None
+    failures: dict[str, int]
+    flags: dict[str, int]
+    cancelling: bool
+    error: str | None
+    workers: int
+    damaged: int
+    published: bool
+
+    @property
+    def alive(self) -> bool:
+        """Whether a supervisor works on it."""
+        return self.state in LIVE
+
+
+@dataclass
+class _Watch:
+    """What this process remembers of one run."""
+
+    follower: Follower
+    request: Request | None = None
+    problem: str | None = None
+    table: pa.Table | None = None
+    table_of: tuple[int, int] = (0, 0)
+    # A finished run's status, and the journal and publication that it was read from.
+    finished: Status | None = None
+    finished_of: tuple[int, ...] = field(default=())
+
+
+_watches: dict[Path, _Watch] = {}
+_lock = threading.RLock()
+
+
+def status(run: str, data: Path) -> Status:
+    """How one run stands. Raises InvalidRequest when there is no such run."""
+    return of(run_folder.existing(run, data))
+
+
+def list_runs(data: Path) -> list[Status]:
+    """How every run stands, newest first."""
+    return [of(folder) for folder in run_folder.every(data)]
+
+
+def of(folder: RunFolder) -> Status:
+    """How the run in this folder stands."""
+    with _lock:
+        watch = _watch(folder)
+        seen = _fingerprint(folder)
+        if watch.finished is not None and watch.finished_of == seen:
+            return watch.finished
+        fold = watch.follower.update()
+        found = _status(folder, watch, fold)
+        if fold.state in LIVE:
+            watch.finished = None
+        else:
+            # Its rows are read again if somebody asks for them.
+            watch.finished, watch.finished_of = found, seen
+            watch.follower, watch.table = Follower(folder.journal), None
+        return found
+
+
+def measurements(run: str, data: Path) -> list[Measurement]:
+    """What a run has measured so far, in the order measured."""
+    with _lock:
+        watch = _watch(run_folder.existing(run, data))
+        return list(watch.follower.update().rows.values())
+
+
+def live_table(run: str, data: Path) -> pa.Table:
+    """What a run has measured so far, as rows of SPEED_SCHEMA."""
+    folder = run_folder.existing(run, data)
+    with _lock:
+        watch = _watch(folder)
+        fold = watch.follower.update()
+        request = _request(folder, watch)
+        if request is None:
+            raise InvalidRequest(watch.problem or "")
+        seen = (len(fold.rows), fold.revision)
+        if watch.table is None or watch.table_of != seen:
+            known = watch.table if watch.table_of[1] == fold.revision else None
+            fresh = run_folder.table(
+                folder, fold, request.protocol, skip=0 if known is None else len(known)
+            )
+            watch.table = fresh if known is None else pa.concat_tables([known, fresh])
+            watch.table_of = seen
+        return watch.table
+
+
+def log_tail(run: str, data: Path, lines: int = 50) -> list[str]:
+    """The last lines that supervisor and worker printed; control characters are replaced."""
+    path = run_folder.existing(run, data).log
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 400 * lines))
+            text = file.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    return [
+        "".join(c if c.isprintable() or c == "\t" else "�" for c in line)
+        for line in text.splitlines()[-lines:]
+    ]
+
+
+def lives(folder: RunFolder, fold: Fold) -> bool:
+    """Whether the device's lock is held for this run: by its supervisor, or on the way to it."""
+    if fold.lock is None:
+        return False
+    holder = locks.holder(fold.lock)
+    if holder is None:
+        return False
+    # Not signed yet: taken this instant, and by this run for all that can be known.
+    return holder.run == "" or (holder.run, holder.data) == (folder.run, str(folder.data))
+
+
+def _watch(folder: RunFolder) -> _Watch:
+    if folder.path not in _watches:
+        _watches[folder.path] = _Watch(Follower(folder.journal))
+    return _watches[folder.path]
+
+
+def _fingerprint(folder: RunFolder) -> tuple[int, ...]:
+    marks: list[int] = []
+    for path in (folder.journal, folder.results):
+        try:
+            found = path.stat()
+            marks += [found.st_ino, found.st_size, found.st_mtime_ns]
+        except FileNotFoundError:
+            marks += [0, 0, 0]
+    return tuple(marks)
+
+
+def _request(folder: RunFolder, watch: _Watch) -> Request | None:
+    if watch.request is None:
+        try:
+            watch.request, watch.problem = folder.request(), None
+        except InvalidRequest as error:
+            watch.problem = str(error)
+    return watch.request
+
+
+def _status(folder: RunFolder, watch: _Watch, fold: Fold) -> Status:
+    request = _request(folder, watch)
+    # Looked at before the journal is believed: the lock is freed after the end is written.
+    state = fold.state
+    if state in LIVE and not lives(folder, fold):
+        fold = watch.follower.update()
+        state = fold.state if fold.state not in LIVE else "crashed"
+    alive = state in LIVE
+    rows = fold.rows.values()
+    environment = fold.environment
+    return Status(
+        run=folder.run,
+        state=state,
+        title=request.title if request else "",
+        device=request.device if request else "",
+        device_name=environment.device if environment else None,
+        who=fold.who,
+        done=len(fold.rows),
+        total=len(request.workloads) if request else len(fold.rows),
+        queued_at=fold.queued_at,
+        started_at=fold.started_at,
+        ended_at=fold.ended_at,
+        current=fold.current if alive else None,
+        phase=fold.phase if alive else None,
+        eta_s=_eta_s(request, fold) if alive and request else None,
+        failures=dict(Counter(row.outcome for row in rows if row.outcome != "ok")),
+        flags=dict(Counter(flag for row in rows for flag in row.flags)),
+        cancelling=alive and folder.cancel.exists(),
+        error=watch.problem or fold.error or (_CRASHED if state == "crashed" else None),
+        workers=fold.workers,
+        damaged=fold.damaged,
+        published=folder.results.exists(),
+    )
+
+
+_CRASHED = "the run's supervisor ended without a word; what was measured is kept"
+
+
+def _eta_s(request: Request, fold: Fold) -> float | None:
+    """Seconds that the missing rows will take, at the pace of this run's rows of their measure."""
+    known = {measure: sum(d) / len(d) for measure, d in fold.durations_s.items()}
+    if not known:
+        return None
+    average = sum(known.values()) / len(known)
+    missing = [w for w in request.workloads if w not in fold.rows]
+    eta_s = sum(known.get(workload.measure, average) for workload in missing)
+    if request.time_limit_s is not None and fold.started_at is not None:
+        gone_s = (utc_now() - fold.started_at).total_seconds()
+        eta_s = min(eta_s, max(0.0, request.time_limit_s - gone_s))
+    return eta_s

@@ -1,0 +1,195 @@
+"""Runs: submit, watch, cancel, resume, recover. Nothing else knows how a run is started.
+
+Everything about a run lies in its folder; this module keeps nothing of it in memory.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import journal, locks, permission, processes, run_checks, run_folder, run_status
+from bench.devices import Device, devices
+from bench.errors import BenchError, InvalidRequest, NotAllowed
+from bench.permission import COMMAND_LINE, Asker
+from bench.records import dumps, utc_now
+from bench.run_checks import why_not
+from bench.run_folder import Request, RunFolder
+from bench.run_status import Status, list_runs, live_table, log_tail, measurements, status
+from bench.worker_process import ROOT
+
+__all__ = [
+    "COMMAND_LINE",
+    "Asker",
+    "Device",
+    "Request",
+    "Status",
+    "cancel",
+    "devices",
+    "list_runs",
+    "live_table",
+    "log_tail",
+    "measurements",
+    "recover",
+    "resume",
+    "status",
+    "submit",
+    "why_not",
+]
+
+Start = Callable[[RunFolder, int], subprocess.Popen[bytes]]
+
+
+def start_supervisor(folder: RunFolder, lock: int) -> subprocess.Popen[bytes]:
+    """Start the run's supervisor; it inherits the descriptor that holds the device's lock."""
+    command = [sys.executable, "-m", "bench", "supervise", folder.run]
+    return launch([*command, "--data", str(folder.data), "--lock-fd", str(lock)], folder, lock)
+
+
+def launch(command: list[str], folder: RunFolder, lock: int) -> subprocess.Popen[bytes]:
+    """Start a detached process (a session of its own) that prints into the run's log."""
+    with folder.log.open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(lock,),
+            start_new_session=True,
+            cwd=ROOT,
+        )
+
+
+def submit(request: Request, data: Path, *, by: Asker, start: Start = start_supervisor) -> str:
+    """Start a run and return its id; it goes on whatever becomes of this process.
+
+    Args:
+        request: what is asked.
+        data: the data folder; the run lies below data/runs.
+        by: who asks; checked here, whatever the page believed.
+        start: how the supervisor is started.
+
+    Raises:
+        NotAllowed: no permission, or a run lives on this device (the message names it).
+        InvalidRequest: an unknown model or device, too much, no space, a read-only folder.
+    """
+    _refuse(permission.why_not(by))
+    device = run_checks.check(request, data)
+    with locks.admission():
+        lock = _take(device, locks.Holder(run="", data=str(data.resolve())))
+        try:
+            folder = run_folder.create(request, data, device.lock)
+            _hand_over(folder, device.lock, lock, start)
+        except OSError as error:
+            raise InvalidRequest(f"the run cannot be started: {error}") from error
+        finally:
+            os.close(lock)
+    return folder.run
+
+
+def resume(run: str, data: Path, *, by: Asker, start: Start = start_supervisor) -> str:
+    """Measure exactly the rows that a run lacks, in the same run; returns its id.
+
+    Raises:
+        NotAllowed: no permission, or a run lives on this device.
+        InvalidRequest: no such run, it still lives, or nothing is missing.
+    """
+    _refuse(permission.why_not(by))
+    folder = run_folder.existing(run, data)
+    request = folder.request()
+    device = run_checks.check(request, data)
+    with locks.admission():
+        now = run_status.of(folder)
+        if now.alive:
+            raise InvalidRequest(f"run {run} is {now.state}: it needs no resuming")
+        if now.done >= now.total:
+            raise InvalidRequest(f"run {run} has all its {now.total} rows: nothing is missing")
+        lock = _take(device, locks.Holder(run=run, data=str(folder.data)))
+        try:
+            _recover(folder)
+            folder.cancel.unlink(missing_ok=True)
+            events = journal.Journal(folder.journal)
+            events.append("queued", who=by.who, device=request.device, lock=device.lock)
+            events.close()
+            _hand_over(folder, device.lock, lock, start)
+        except OSError as error:
+            raise InvalidRequest(f"the run cannot be resumed: {error}") from error
+        finally:
+            os.close(lock)
+    return run
+
+
+def cancel(run: str, data: Path, *, by: Asker) -> None:
+    """Ask a run to stop; returns at once. What was measured stays and is published.
+
+    Raises:
+        NotAllowed: no permission.
+        InvalidRequest: no such run, or it is over.
+    """
+    _refuse(permission.why_not(by))
+    folder = run_folder.existing(run, data)
+    now = run_status.of(folder)
+    if not now.alive:
+        raise InvalidRequest(f"run {run} is over: {now.state}")
+    try:
+        folder.cancel.write_text(
+            dumps({"who": by.who, "at": utc_now().isoformat()}) + "\n", encoding="utf-8"
+        )
+    except OSError as error:
+        raise BenchError(f"run {run} cannot be told to stop: {error.strerror}") from error
+
+
+def recover(data: Path) -> list[str]:
+    """Publish the runs that died, from their journals, and end what they left running.
+
+    For whoever opens a data folder. Returns a sentence for each run where that failed.
+    """
+    problems = []
+    for folder in run_folder.every(data):
+        if not _needs_recovery(run_status.of(folder)):
+            continue
+        try:
+            with locks.admission():
+                if _needs_recovery(run_status.of(folder)):
+                    _recover(folder)
+        except (BenchError, OSError) as error:
+            problems.append(f"run {folder.run} could not be published: {error}")
+    return problems
+
+
+def _needs_recovery(now: Status) -> bool:
+    return not now.alive and (now.ended_at is None or (now.done > 0 and not now.published))
+
+
+def _recover(folder: RunFolder) -> None:
+    """Publish a run that is over and has no end. Only inside admission."""
+    now = run_status.of(folder)
+    if now.ended_at is None:
+        processes.sweep(lambda: processes.marked(processes.RUN_MARK, folder.run))
+    rows = run_folder.publish(folder)
+    if now.ended_at is None:
+        events = journal.Journal(folder.journal)
+        events.append("recovered", error=now.error, rows=rows)
+        events.close()
+
+
+def _refuse(reason: str | None) -> None:
+    if reason is not None:
+        raise NotAllowed(reason)
+
+
+def _take(device: Device, holder: locks.Holder) -> int:
+    """The descriptor that holds a device's lock. Raises NotAllowed when a run lives on it."""
+    lock = locks.take(device.lock, holder)
+    if lock is None:
+        raise NotAllowed(run_checks.busy(device, locks.holder(device.lock)))
+    return lock
+
+
+def _hand_over(folder: RunFolder, name: str, lock: int, start: Start) -> None:
+    """Start the supervisor with the lock, and see to it that its end leaves no zombie."""
+    locks.write_holder(name, locks.Holder(run=folder.run, data=str(folder.data)))
+    supervisor = start(folder, lock)
+    threading.Thread(target=supervisor.wait, daemon=True, name=f"reap {folder.run}").start()

@@ -1,0 +1,360 @@
+"""The loop: workloads -> worker process -> events for the journal.
+
+A crash, a hang or a kill ends the worker and never the sweep: the workload gets its outcome, a new
+worker takes the next. Nothing here imports torch, and every wait has an end.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from bench import statistics
+from bench.errors import BenchError
+from bench.records import Environment, Measurement, Protocol, Workload, utc_now
+from bench.worker_process import ProtocolError, WorkerProcess, command_line
+
+# Measured again every SENTINEL_EVERY models, on a GPU: does the device still do what it did?
+SENTINEL = Workload(architecture="resnet50", image_size=224, measure="throughput", batch_size=64)
+SENTINEL_EVERY = 50
+# A model of timm's own tests: a device that cannot do this after several deaths in a row is lost.
+CANARY = Workload(architecture="test_resnet", image_size=160, measure="latency")
+LONGEST_WORDS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the parent waits, in seconds, and how often it tries."""
+
+    start_s: float = 180.0  # importing torch and opening a GPU on a busy machine
+    first_phase_s: float = 60.0
+    longest_deadline_s: float = 1800.0  # whatever the worker asks for
+    slack_s: float = 2.0  # for a message under way
+    grace_s: float = 10.0  # between SIGTERM and SIGKILL
+    leave_s: float = 10.0  # for a worker that said that it leaves
+    poll_s: float = 0.1
+    starts: int = 2  # workers in a row that never became ready
+    suspicious: int = 3  # deaths in a row before the canary is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a sweep ended: done, partial, failed or cancelled; error says why where it matters."""
+
+    state: str
+    error: str | None = None
+
+
+Record = Callable[..., None]
+
+LIMITS = Limits()
+
+
+def sweep(
+    workloads: Sequence[Workload],
+    protocol: Protocol,
+    device: str,
+    *,
+    record: Record,
+    cancelled: Callable[[], bool],
+    log: IO[bytes],
+    command: Sequence[str] | None = None,
+    limits: Limits = LIMITS,
+    time_limit_s: float | None = None,
+    expected: Environment | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Measure every workload in order, whatever happens to the workers.
+
+    Args:
+        workloads: what to measure; each ends in exactly one `measurement` event, unless the sweep
+            was cancelled, ran out of time or lost its device before.
+        protocol: how.
+        device: `cpu`, `cuda:0`.
+        record: takes an event's name and its values (see bench.journal); a measurement is safe
+            when it returns.
+        cancelled: asked several times a second.
+        log: where workers print; opened for appending and reading.
+        command: the worker's command without its reply descriptor; None: bench.worker.
+        limits: the deadlines.
+        time_limit_s: bounds the sweep; the workload under way is given up.
+        expected: where the rows so far were measured; another place ends the sweep.
+        clock: seconds that never jump.
+
+    Returns:
+        done: every workload has its row. partial, failed: with and without rows of this sweep.
+    """
+    state = _Sweep(
+        protocol=protocol,
+        command=list(command or command_line(device)),
+        record=record,
+        cancelled=cancelled,
+        log=log,
+        limits=limits,
+        ends_at=None if time_limit_s is None else clock() + time_limit_s,
+        clock=clock,
+        expected=expected,
+    )
+    try:
+        return state.run(list(workloads))
+    finally:
+        state.end_worker("the sweep ended")
+
+
+class _Stopped(Exception):
+    """The sweep ends here."""
+
+    def __init__(self, state: str, error: str | None = None) -> None:
+        super().__init__(error)
+        self.state = state
+        self.error = error
+
+
+class _WorkerLost(Exception):
+    """This worker is of no more use; outcome and message are for the workload in flight."""
+
+    def __init__(self, outcome: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.message = message
+
+
+@dataclass(kw_only=True)
+class _Sweep:
+    protocol: Protocol
+    command: list[str]
+    record: Record
+    cancelled: Callable[[], bool]
+    log: IO[bytes]
+    limits: Limits
+    ends_at: float | None
+    clock: Callable[[], float]
+    expected: Environment | None
+    worker: WorkerProcess | None = None
+    rows: int = 0
+    models: int = 0
+    deaths_in_a_row: int = 0
+    # The first sentinel's step time, and the number of rows when it last agreed.
+    reference_s: float | None = None
+    good_rows: int = 0
+    phase: str | None = None
+
+    def run(self, workloads: list[Workload]) -> Outcome:
+        models = len({_model(workload) for workload in workloads})
+        try:
+            if models > SENTINEL_EVERY:
+                self.look_for_drift()
+            for index, workload in enumerate(workloads):
+                following = workloads[index + 1] if index + 1 < len(workloads) else None
+                self.one(workload, following)
+                if following is not None and _model(following) == _model(workload):
+                    continue
+                self.models += 1
+                last = following is None and models > SENTINEL_EVERY
+                if self.models % SENTINEL_EVERY == 0 or last:
+                    self.look_for_drift()
+        except _Stopped as stop:
+            state = "partial" if stop.state == "failed" and self.rows else stop.state
+            return Outcome(state, stop.error)
+        return Outcome("done")
+
+    def one(self, workload: Workload, following: Workload | None) -> None:
+        """Measure one workload and record its row, whatever it is."""
+        if self.deaths_in_a_row >= self.limits.suspicious:
+            self.ask_the_canary()
+        began = self.clock()
+        row = self.measure(workload, following)
+        self.rows += 1
+        self.record(
+            "measurement", measurement=row.to_json(), duration_s=round(self.clock() - began, 3)
+        )
+
+    def measure(self, workload: Workload, following: Workload | None) -> Measurement:
+        """The worker's answer, or the outcome that its death gives."""
+        for last_try in (False, True):
+            worker = self.ready_worker()
+            self.phase = None
+            printed = os.fstat(self.log.fileno()).st_size
+            try:
+                answer = self.ask(worker, workload, following)
+            except _WorkerLost as lost:
+                self.end_worker(lost.message)
+                if self.phase is None and not last_try:
+                    # It never began with this workload: the one before may be to blame.
+                    continue
+                self.deaths_in_a_row += 1
+                words = self.last_words(printed) if lost.outcome != "timeout" else ""
+                return Measurement(
+                    workload=workload,
+                    outcome=lost.outcome,
+                    message=f"{lost.message} (phase: {self.phase or 'none'}){words}",
+                    measured_at=utc_now(),
+                    batch_size=workload.batch_size,
+                )
+            self.deaths_in_a_row = 0
+            return answer
+        raise AssertionError  # the last try returns
+
+    def ask(
+        self, worker: WorkerProcess, workload: Workload, following: Workload | None
+    ) -> Measurement:
+        """One request and its answer. Raises _WorkerLost."""
+        sent = worker.send(
+            {
+                "measure": workload.to_json(),
+                "protocol": self.protocol.to_json(),
+                "next": following.to_json() if following else None,
+            }
+        )
+        if not sent:
+            raise self.death(worker)
+        patience_s = self.limits.first_phase_s
+        while True:
+            reply = self.receive(worker, patience_s)
+            match reply.get("type"):
+                case "phase":
+                    patience_s = self.began_phase(workload, reply)
+                case "measurement":
+                    return self.checked(workload, reply)
+                case "leaving":
+                    worker.wait(self.limits.leave_s)
+                    raise _WorkerLost("crashed", f"the worker left: {reply.get('reason')}")
+                case other:
+                    raise _WorkerLost("crashed", f"unknown message {other!r} from the worker")
+
+    def began_phase(self, workload: Workload, reply: dict[str, Any]) -> float:
+        """Note what the worker does; returns how long it may be silent."""
+        deadline_s = reply.get("deadline_s")
+        if not isinstance(deadline_s, int | float) or not deadline_s > 0:
+            raise _WorkerLost("crashed", f"a phase without a deadline: {reply}")
+        self.phase = str(reply.get("phase"))
+        patience_s = min(float(deadline_s), self.limits.longest_deadline_s)
+        self.record("phase", workload=workload.to_json(), phase=self.phase, deadline_s=patience_s)
+        return patience_s + self.limits.slack_s
+
+    def checked(self, workload: Workload, reply: dict[str, Any]) -> Measurement:
+        """The measurement in a reply. Raises _WorkerLost when it is not one of this workload."""
+        try:
+            row = Measurement.from_json(reply["measurement"])
+        except (BenchError, KeyError, TypeError, ValueError) as error:
+            raise _WorkerLost("crashed", f"not a measurement: {error}") from error
+        if row.workload != workload:
+            raise _WorkerLost("crashed", f"answered for another workload: {row.workload}")
+        return row
+
+    def receive(self, worker: WorkerProcess, patience_s: float) -> dict[str, Any]:
+        """The next message. Raises _Stopped, or _WorkerLost for a death or a hang."""
+        give_up = self.clock() + patience_s
+        while True:
+            self.check_stop()
+            try:
+                reply = worker.receive(min(self.limits.poll_s, max(0.0, give_up - self.clock())))
+            except EOFError:
+                raise self.death(worker) from None
+            except ProtocolError as error:
+                raise _WorkerLost("crashed", f"the worker sent {error}") from error
+            if reply is not None:
+                return reply
+            if self.clock() >= give_up:
+                raise _WorkerLost("timeout", f"no sign of life for {patience_s:g} s")
+
+    def death(self, worker: WorkerProcess) -> _WorkerLost:
+        """What a worker died of that closed its side; one that only closed it is not dead yet."""
+        worker.wait(1.0)
+        return _WorkerLost(*worker.died_of())
+
+    def check_stop(self) -> None:
+        """Raise _Stopped when somebody cancelled or the time is up."""
+        if self.cancelled():
+            raise _Stopped("cancelled")
+        if self.ends_at is not None and self.clock() >= self.ends_at:
+            raise _Stopped("partial", "the time limit was reached")
+
+    def ready_worker(self) -> WorkerProcess:
+        """A worker that is up, started when there is none. Raises _Stopped when none comes up."""
+        reason = ""
+        for _ in range(self.limits.starts):
+            self.check_stop()
+            if self.worker is not None:
+                return self.worker
+            printed = os.fstat(self.log.fileno()).st_size
+            try:
+                return self.start_worker()
+            except _WorkerLost as lost:
+                reason = lost.message + self.last_words(printed)
+                self.end_worker(reason)
+        raise _Stopped("failed", f"the device cannot be used: {reason}; the log says more")
+
+    def start_worker(self) -> WorkerProcess:
+        """Start a worker and wait until it is up. Raises _WorkerLost, _Stopped."""
+        self.worker = worker = WorkerProcess(self.command, self.log)
+        reply = self.receive(worker, self.limits.start_s)
+        if reply.get("type") == "leaving":
+            raise _WorkerLost("crashed", str(reply.get("reason")))
+        try:
+            environment = Environment.from_json(reply["environment"])
+        except (BenchError, KeyError, TypeError) as error:
+            raise _WorkerLost("crashed", f"no environment from the worker: {error}") from error
+        if self.expected is not None and (changed := _changed(self.expected, environment)):
+            raise _Stopped("failed", f"rows of one run come from one place, but {changed}")
+        self.expected = environment
+        self.record("ready", environment=environment.to_json(), pid=worker.pid)
+        return worker
+
+    def end_worker(self, reason: str) -> None:
+        """End the worker, if there is one, and everything that it started."""
+        if self.worker is None:
+            return
+        worker, self.worker = self.worker, None
+        worker.end(self.limits.grace_s)
+        self.record("worker_ended", pid=worker.pid, reason=reason)
+
+    def last_words(self, since: int) -> str:
+        """The last line printed after this position of the log, as the end of a message."""
+        size = os.fstat(self.log.fileno()).st_size
+        since = max(since, size - 4096)
+        text = os.pread(self.log.fileno(), size - since, since).decode("utf-8", "replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return f": {lines[-1][:LONGEST_WORDS]}" if lines else ""
+
+    def ask_the_canary(self) -> None:
+        """After several deaths in a row: does the device still do anything?"""
+        self.deaths_in_a_row = 0
+        row = self.measure(CANARY, None)
+        self.deaths_in_a_row = 0
+        if row.outcome in ("crashed", "timeout"):
+            raise _Stopped(
+                "failed",
+                f"the device no longer measures even {CANARY.architecture}: {row.message}",
+            )
+
+    def look_for_drift(self) -> None:
+        """On a GPU: measure the sentinel; when it moved, flag the rows since it last agreed."""
+        self.ready_worker()
+        if self.expected is None or self.expected.device_kind != "cuda":
+            return
+        row = self.measure(SENTINEL, None)
+        self.record("sentinel", measurement=row.to_json())
+        if row.outcome != "ok":
+            return
+        now_s = statistics.median_interval(row.samples_s)[0]
+        if self.reference_s is None:
+            self.reference_s = now_s
+        if statistics.drifted(self.reference_s, now_s):
+            self.record("drift", rows=self.rows - self.good_rows, relative=now_s / self.reference_s)
+        else:
+            self.good_rows = self.rows
+
+
+def _model(workload: Workload) -> tuple[str, int]:
+    return workload.architecture, workload.image_size
+
+
+def _changed(expected: Environment, now: Environment) -> str | None:
+    """What of the software or the device is not what it was; None when nothing is."""
+    for name in ("device", "torch", "cuda", "cudnn", "driver", "timm"):
+        before, after = getattr(expected, name), getattr(now, name)
+        if before != after:
+            return f"{name} was {before} and is now {after}: start a new run"
+    return None
