@@ -105,14 +105,16 @@ def work_list(
         raise InvalidRequest(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
     table = models(data)
     table["size"] = table["test_size"].fillna(table["input_size"])
+    is_test = table["architecture"].map(is_test_model).astype(bool)
     wanted = pd.Series(data=False, index=table.index)
     for pattern in patterns:
-        wanted |= _measurable(table, _matches(table, pattern))
+        found = matching(table if is_test_model(pattern) else table[~is_test], pattern)
+        wanted |= _measurable(table, found.reindex(table.index, fill_value=False))
     for name in architectures or ():
         found = _known(table, "architecture", table["architecture"] == name, name)
         wanted |= _measurable(table, found)
     if preset == "all":
-        wanted |= _measurable(table, ~table["architecture"].map(is_test_model).astype(bool))
+        wanted |= _measurable(table, ~is_test)
     chosen = table[wanted]
     pairs = [
         (name, int(size)) for name, size in zip(chosen["architecture"], chosen["size"], strict=True)
@@ -122,20 +124,14 @@ def work_list(
     return list(dict.fromkeys(pairs))
 
 
-def matching(table: pd.DataFrame, pattern: str) -> pd.DataFrame:
-    """The rows of `models` that a name or shell pattern means; see `work_list`.
+def matching(table: pd.DataFrame, pattern: str) -> pd.Series:
+    """Which rows of `models` a name or shell pattern means; see `work_list`.
 
     Raises InvalidRequest when there is none.
     """
-    return table[_matches(table, pattern)]
-
-
-def _matches(table: pd.DataFrame, pattern: str) -> pd.Series:
     column = "model" if "." in pattern else "architecture"
     expression = re.compile(fnmatch.translate(pattern))
     found = table[column].map(lambda name: expression.match(name) is not None).astype(bool)
-    if not is_test_model(pattern):
-        found &= ~table["architecture"].map(is_test_model).astype(bool)
     return _known(table, column, found, pattern)
 
 
