@@ -1,0 +1,273 @@
+"""The commands about runs: run, runs, cancel, environment, and the supervisor behind them."""
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench import cli_output as out
+from bench.errors import InvalidRequest
+from bench.records import LAYOUTS, MEASURES, PRECISIONS
+
+if TYPE_CHECKING:
+    from bench.records import Workload
+    from bench.runs import Status
+
+UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType[float]):
+    """`90`, `90s`, `10m`, `1.5h`, in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds, a positive finite number."""
+        match = re.fullmatch(r"(\d+\.?\d*)\s*([smh]?)", str(value))
+        seconds = float(match[1]) * UNITS_S[match[2]] if match else math.nan
+        if not (0 < seconds < math.inf):
+            self.fail(f"{value!r} is no duration: write 90s, 10m or 1.5h", param, ctx)
+        return seconds
+
+
+@click.command(epilog='Example: python -m bench run resnet18 "convnext_*" --measure latency')
+@click.argument("patterns", nargs=-1, metavar="[PATTERN ...]")
+@click.option(
+    "--measure",
+    "measures",
+    type=click.Choice(MEASURES),
+    multiple=True,
+    default=("throughput",),
+    show_default=True,
+    help="What to measure; may be repeated.",
+)
+@click.option("--device", help="cpu, cuda:0, ...  [default: the first GPU, else the CPU]")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True)
+@click.option("--layout", type=click.Choice(LAYOUTS), default="nchw", show_default=True)
+@click.option(
+    "--compile",
+    "compiled",
+    default="eager",
+    show_default=True,
+    metavar="BACKEND",
+    help='A backend of torch.compile and perhaps a mode: inductor, "inductor max-autotune".',
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="For throughput and training.  [default: the one that saturates the device]",
+)
+@click.option(
+    "--time-limit",
+    type=Duration(),
+    metavar="TIME",
+    help="End the run after 90s, 10m, 2h; what was measured by then is kept.",
+)
+@click.option("--preset", type=click.Choice(["quick", "all"]), help="A ready-made choice.")
+@click.option("--resume", metavar="RUN", help="Measure what an earlier run lacks, in that run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's status and rows as JSON.")
+@out.data_option
+def run(
+    patterns: tuple[str, ...],
+    *,
+    measures: tuple[str, ...],
+    device: str | None,
+    precision: str,
+    layout: str,
+    compiled: str,
+    batch_size: int | None,
+    time_limit: float | None,
+    preset: str | None,
+    resume: str | None,
+    as_json: bool,
+    data: Path,
+) -> None:
+    """Measure models on this machine, with a progress bar.
+
+    PATTERN is a name or a shell pattern, of architectures or, with a dot, of weights; timm's own
+    test_* models are measured only when named. Ctrl-C ends the run and keeps what was measured. A
+    run goes on when its terminal is closed.
+    """
+    from bench import run_progress, runs
+    from bench.records import Protocol
+
+    if resume is not None:
+        if patterns or preset:
+            raise InvalidRequest("--resume measures what that run was asked: give no pattern")
+        identity = runs.resume(resume, data, by=runs.COMMAND_LINE)
+    else:
+        request = runs.Request(
+            workloads=_workloads(patterns, preset, measures, batch_size=batch_size, data=data),
+            device=device or _first_device(),
+            protocol=Protocol(precision=precision, layout=layout, compiled=compiled),
+            title=" ".join(patterns) or preset or "",
+            time_limit_s=time_limit,
+        )
+        identity = runs.submit(request, data, by=runs.COMMAND_LINE)
+    end = run_progress.follow(identity, data)
+    if as_json:
+        rows = [row.to_json() for row in runs.measurements(identity, data)]
+        out.print_json({**status_json(end), "rows": rows})
+    else:
+        click.echo(run_progress.summary(end, data))
+    if end.state not in ("done", "partial"):
+        raise click.exceptions.Exit(1)
+
+
+@click.command(epilog="Example: python -m bench runs --json")
+@out.data_option
+@out.output_options
+def runs(data: Path, output: str | None) -> None:
+    """The runs and how they stand, newest first; publishes those that died."""
+    import pandas as pd
+
+    from bench import runs as r
+
+    for problem in r.recover(data):
+        click.echo(out.printable(problem), err=True)
+    found = r.list_runs(data)
+    if output == "json":
+        out.print_json([status_json(status) for status in found])
+        return
+    frame = pd.DataFrame(
+        [
+            {
+                "run": status.run,
+                "state": "cancelling" if status.cancelling else status.state,
+                "done": f"{status.done}/{status.total}",
+                "failures": sum(status.failures.values()),
+                "device": status.device_name or status.device,
+                "who": status.who,
+                "title": status.title,
+                "error": status.error,
+            }
+            for status in found
+        ],
+        columns=["run", "state", "done", "failures", "device", "who", "title", "error"],
+    )
+    columns: out.Columns = {
+        "run": ("run", out.text),
+        "state": ("state", out.text),
+        "done": ("done", out.text),
+        "failures": ("failures", out.number("d")),
+        "device": ("device", out.text),
+        "title": ("title", out.text),
+        "error": ("", out.text),
+    }
+    out.show(frame, output, columns)
+
+
+@click.command(epilog="Example: python -m bench cancel 2026-11-23T152000Z-3f9a")
+@click.argument("run", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's status as JSON.")
+@out.data_option
+def cancel(run: str, *, as_json: bool, data: Path) -> None:
+    """Stop a run; what it measured is kept and published."""
+    from bench import run_progress
+    from bench import runs as r
+
+    r.cancel(run, data, by=r.COMMAND_LINE)
+    end = run_progress.wait(run, data)
+    if as_json:
+        out.print_json(status_json(end))
+    else:
+        click.echo(run_progress.summary(end, data))
+
+
+@click.command(hidden=True)
+@click.argument("run", metavar="RUN")
+@click.option("--lock-fd", type=int, required=True, help="Descriptor that holds the device's lock.")
+@out.data_option
+def supervise(run: str, *, lock_fd: int, data: Path) -> None:
+    """Carry out a run that was submitted. Started by `run` and by the dashboard."""
+    from bench import run_folder, supervisor
+
+    supervisor.supervise(run_folder.existing(run, data), lock_fd)
+
+
+@click.command(epilog="Example: python -m bench environment --json")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def environment(*, as_json: bool) -> None:
+    """The devices here, and whether and why not a run can use them."""
+    from bench.devices import devices
+
+    found = devices()
+    if as_json:
+        out.print_json(
+            [
+                {
+                    "id": device.id,
+                    "kind": device.kind,
+                    "name": device.name,
+                    "memory_bytes": device.memory_bytes,
+                    "reason": device.reason,
+                }
+                for device in found
+            ]
+        )
+        return
+    out.table(
+        ["device", "name", "memory", "can be used"],
+        [
+            [
+                device.id,
+                device.name,
+                f"{device.memory_bytes / 2**30:.1f} GiB" if device.memory_bytes else "",
+                device.reason or "yes",
+            ]
+            for device in found
+        ],
+    )
+
+
+COMMANDS = (run, runs, cancel, supervise, environment)
+
+
+def status_json(status: "Status") -> dict[str, Any]:
+    """A status as plain JSON values."""
+    import dataclasses
+    from datetime import datetime
+
+    from bench.records import Record
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Record):
+            return value.to_json()
+        return value.isoformat() if isinstance(value, datetime) else value
+
+    return {f.name: plain(getattr(status, f.name)) for f in dataclasses.fields(status)}
+
+
+def _workloads(
+    patterns: tuple[str, ...],
+    preset: str | None,
+    measures: tuple[str, ...],
+    *,
+    batch_size: int | None,
+    data: Path,
+) -> "tuple[Workload, ...]":
+    from bench import catalogue
+    from bench.records import Workload
+
+    if batch_size is not None and batch_size != 1 and set(measures) == {"latency"}:
+        raise InvalidRequest(f"latency is measured at batch 1, got --batch-size {batch_size}")
+    return tuple(
+        Workload(
+            architecture=architecture,
+            image_size=image_size,
+            measure=measure,
+            batch_size=None if measure == "latency" else batch_size,
+        )
+        for architecture, image_size in catalogue.work_list(patterns, preset=preset, data=data)
+        for measure in dict.fromkeys(measures)
+    )
+
+
+def _first_device() -> str:
+    from bench.devices import devices
+
+    return devices()[0].id

@@ -1,0 +1,128 @@
+"""Watching a run from a terminal: a bar while it lives, a line for each finished row."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from bench import runs, statistics
+from bench.cli_output import printable
+from bench.errors import InvalidRequest
+from bench.records import Measurement, Workload
+from bench.run_status import Status
+
+LOOK_EVERY_S = 0.2
+# A worker that ignores SIGTERM is killed after 10 s; then the rows are published.
+CANCEL_TIMEOUT_S = 30.0
+
+
+def follow(run: str, data: Path) -> Status:
+    """Show a run until it is over. Ctrl-C cancels it and waits for its end.
+
+    Raises KeyboardInterrupt at the second Ctrl-C: the run then ends by itself.
+    """
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console.print(f"Run {run}, Ctrl-C ends it.")
+    try:
+        return _watch(run, data, console)
+    except KeyboardInterrupt:
+        console.print("Cancelling; what was measured is kept.")
+        try:
+            runs.cancel(run, data, by=runs.COMMAND_LINE)
+        except InvalidRequest:
+            # It ended in the meantime.
+            return runs.status(run, data)
+        return wait(run, data)
+
+
+def wait(run: str, data: Path) -> Status:
+    """Wait until a cancelled run is over; returns its status, alive if it does not end."""
+    give_up = time.monotonic() + CANCEL_TIMEOUT_S
+    while (now := runs.status(run, data)).alive and time.monotonic() < give_up:
+        time.sleep(LOOK_EVERY_S)
+    return now
+
+
+def summary(end: Status, data: Path) -> str:
+    """A sentence or two on how a run ended, and what to do with it."""
+    missing = end.total - end.done
+    failed = sum(end.failures.values())
+    parts = [f"Run {end.run}: {end.state}, {end.done - failed} of {end.total} measured"]
+    if failed:
+        parts.append(", ".join(f"{n} {outcome}" for outcome, n in sorted(end.failures.items())))
+    if missing:
+        parts.append(f"{missing} missing")
+    lines = ["; ".join(parts) + "."]
+    if end.error:
+        lines.append(f"{printable(end.error)}.")
+    if end.published:
+        lines.append(f"Results: {data / 'runs' / end.run / 'results.parquet'}")
+    if missing and not end.alive:
+        lines.append(f"The rest: python -m bench run --resume {end.run}")
+    return "\n".join(lines)
+
+
+def row_text(row: Measurement) -> str:
+    """One finished row for people: `resnet18 224 throughput: 512 images/s ±0.4 % (batch 64)`."""
+    name = _name(row.workload)
+    if row.outcome != "ok":
+        return printable(f"{name}: {row.outcome.replace('_', ' ')}: {row.message or ''}")
+    median_s, _, _ = statistics.median_interval(row.samples_s)
+    width = statistics.relative_half_width(row.samples_s)
+    if row.workload.measure == "latency":
+        value = f"{1000 * median_s:.4g} ms"
+    else:
+        value = f"{(row.batch_size or 1) / median_s:,.4g} images/s"
+    flags = f"  [{', '.join(row.flags)}]" if row.flags else ""
+    return f"{name}: {value} ±{100 * width:.2g} % (batch {row.batch_size}){flags}"
+
+
+def _watch(run: str, data: Path, console: Console) -> Status:
+    shown = 0
+    with _bar(console) as bar:
+        task = bar.add_task("", total=None, what="starting", left="")
+        while True:
+            # The status first: rows that are there when it says "over" are all of them.
+            now = runs.status(run, data)
+            rows = runs.measurements(run, data)
+            for row in rows[shown:]:
+                console.print(row_text(row))
+            shown = len(rows)
+            what = f"{_name(now.current)}: {now.phase}" if now.current else now.state
+            left = "" if now.eta_s is None else f"{_clock(now.eta_s)} left"
+            bar.update(task, completed=now.done, total=now.total, what=what, left=left)
+            if not now.alive:
+                return now
+            time.sleep(LOOK_EVERY_S)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Progress]:
+    """The live bar; where the error stream is no terminal, finished rows are all that is shown."""
+    with Progress(
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.fields[what]}", markup=False),
+        console=console,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        yield bar
+
+
+def _name(workload: Workload) -> str:
+    return f"{workload.architecture} {workload.image_size} {workload.measure}"
+
+
+def _clock(seconds: float) -> str:
+    """`42 s`, `12:05`, `3:20:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
