@@ -37,9 +37,7 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON values: tuples become lists, times ISO 8601 in UTC."""
         assert dataclasses.is_dataclass(self)
-        return {
-            name.name: _plain(getattr(self, name.name)) for name in dataclasses.fields(self)
-        }
+        return {name.name: _plain(getattr(self, name.name)) for name in dataclasses.fields(self)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

@@ -44,8 +44,7 @@ def results_sets(speed: pd.DataFrame) -> pd.DataFrame:
     counts = speed[is_ok].groupby(["run", "measure"]).size()
     sets["failures"] = (~is_ok).groupby(speed["run"]).sum().astype(int)
     sets["measures"] = [
-        {m: int(counts[run, m]) for m in MEASURES if (run, m) in counts.index}
-        for run in sets.index
+        {m: int(counts[run, m]) for m in MEASURES if (run, m) in counts.index} for run in sets.index
     ]
     return sets.iloc[::-1].reset_index()
 

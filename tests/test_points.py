@@ -39,8 +39,7 @@ def frame_of(values: list[tuple[float, float, str]]) -> pd.DataFrame:
 def brute_frontier(frame: pd.DataFrame) -> list[bool]:
     pairs = list(zip(frame["seconds_per_image"], frame["top1_percent"], strict=True))
     return [
-        not any(s <= p[0] and t >= p[1] and (s < p[0] or t > p[1]) for s, t in pairs)
-        for p in pairs
+        not any(s <= p[0] and t >= p[1] and (s < p[0] or t > p[1]) for s, t in pairs) for p in pairs
     ]
 
 

@@ -1,0 +1,336 @@
+"""Frame -> chart. Pure: never imports streamlit; every colour comes from the page's theme.
+
+The specification is the same for every selection of one results set, so that a filter changes only
+the data: axes do not jump and a zoom survives.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from pages.ui import words
+
+# Eight families that people look for first keep a colour for good: the first eight colours of
+# theme.chartCategoricalColors, in this order. Picked families take the next five, every other
+# model the one after (grey), lines and labels the one after that (ink), their halo the last (paper).
+FAMILIES = (
+    "resnet",
+    "mobilenetv4",
+    "efficientnet",
+    "convnext",
+    "vit",
+    "convnext_in22",
+    "efficientnetv2",
+    "eva02_in22",
+)
+PICKS = 5
+OTHER = "other families"
+INK = "ink"
+PAPER = "paper"
+
+IMAGE_SIZES = (160, 224, 288, 384, 512)
+
+TIME_TITLES = {
+    "throughput": "Inference time per image",
+    "latency": "Latency: time per image at batch 1",
+    "training": "Training time per image",
+}
+
+HEIGHT = 560
+LABELS = 8
+HIDDEN_POINTS = 2  # a label that would lie on more than these is left out
+# Labels are placed for a plot this large or larger; below NARROW pixels they are not drawn.
+PLOT_WIDTH, PLOT_HEIGHT, NARROW = 560.0, 400.0, 520
+FONT_SIZE, LETTER_WIDTH = 11, 6.4
+
+_TIME_LABEL = (
+    "datum.value < 9.9e-5 ? format(datum.value * 1e6, '.3~g') + ' µs'"
+    " : datum.value < 0.99 ? format(datum.value * 1e3, '.3~g') + ' ms'"
+    " : format(datum.value, '.3~g') + ' s'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """The axes' ends: seconds per image and top-1 percent, from the whole results set."""
+
+    seconds: tuple[float, float]
+    top1_percent: tuple[float, float]
+
+
+def domains(frames: Sequence[pd.DataFrame]) -> Domains:
+    """Axes that hold every point of every results set shown, with a little air."""
+    seconds = pd.concat([f["seconds_per_image"] for f in frames])
+    top1 = pd.concat([f["top1_percent"] for f in frames])
+    low, high = float(seconds.min()), float(seconds.max())
+    air = max(high / low, 1.5) ** 0.04
+    bottom = math.floor((top1.min() - 1) / 2) * 2
+    ceiling = min(100, math.ceil((top1.max() + 1) / 2) * 2)
+    return Domains((low / air, high * air), (float(max(0, bottom)), float(ceiling)))
+
+
+def colours(families: Sequence[str]) -> list[str]:
+    """The colour scale's domain: the eight families, picked ones, the rest, ink and paper."""
+    picked = [family for family in dict.fromkeys(families) if family not in FAMILIES][:PICKS]
+    blank = [" " * (n + 1) for n in range(PICKS - len(picked))]
+    return [*FAMILIES, *picked, *blank, OTHER, INK, PAPER]
+
+
+def drawn(
+    points: pd.DataFrame,
+    *,
+    colour_domain: Sequence[str],
+    axes: Domains,
+    frontier: pd.DataFrame,
+    search: str = "",
+    beside: pd.DataFrame | None = None,
+    label_all: bool = False,
+) -> pd.DataFrame:
+    """The rows and columns that the chart draws, grey ones first.
+
+    Args:
+        points: what the selection leaves of one results set (points.POINT_COLUMNS).
+        colour_domain: see `colours`.
+        axes: see `domains`; needed to place the labels.
+        frontier: the points that the frontier runs through, whether shown themselves or not.
+        search: part of a name; what matches is ringed and labelled, nothing is hidden.
+        beside: the same of a second results set, drawn as diamonds.
+        label_all: label what fits of all points, not of the frontier alone.
+    """
+    frames = [_rows(points, colour_domain, is_beside=False)]
+    only_line = frontier[~frontier["model"].isin(points["model"])]
+    frames.append(_rows(only_line, colour_domain, is_beside=False).assign(shown=False))
+    if beside is not None and not beside.empty:
+        frames.append(_rows(beside, colour_domain, is_beside=True))
+    rows = pd.concat(frames, ignore_index=True)
+    wanted = search.strip().casefold()
+    rows["hit"] = rows["model"].str.casefold().str.contains(wanted, regex=False) & bool(wanted)
+    rows = rows.sort_values(
+        ["hit", "beside", "is_other", "image_size"],
+        ascending=[True, True, False, False],
+        kind="stable",
+    ).reset_index(drop=True)
+    return _labelled(rows, axes, label_all=label_all).drop(columns="is_other")
+
+
+def _rows(points: pd.DataFrame, colour_domain: Sequence[str], *, is_beside: bool) -> pd.DataFrame:
+    coloured = points["family"].isin(colour_domain)
+    return pd.DataFrame(
+        {
+            "model": points["model"],
+            "family": points["family"],
+            "colour": points["family"].where(coloured, OTHER),
+            "is_other": ~coloured,
+            "image_size": points["image_size"].astype("int32"),
+            "top1": points["top1_percent"],
+            "seconds": points["seconds_per_image"],
+            "low": points["seconds_low"].astype("float64"),
+            "high": points["seconds_high"].astype("float64"),
+            "time": points["seconds_per_image"].map(words.time),
+            "rate": points["images_per_s"].map(words.rate),
+            "batch": points["batch_size"].astype("string").fillna(words.UNKNOWN),
+            "parameters": points["parameters"].astype("float64").map(words.millions),
+            "lead": points["lead"].map(_lead),
+            "flags": points["flags"].map(_flags),
+            "flagged": points["flags"].map(lambda flags: flags is not None and len(flags) > 0),
+            "frontier": points["frontier"].astype(bool) & (not is_beside),
+            "beside": is_beside,
+            "shown": True,
+        }
+    )
+
+
+def _lead(lead: float) -> str:
+    return words.UNKNOWN if math.isnan(lead) else f"{lead:+.1f} points"
+
+
+def _flags(flags: Sequence[str] | None) -> str:
+    return ", ".join(flags).replace("_", " ") if flags is not None and len(flags) else "none"
+
+
+def _labelled(rows: pd.DataFrame, axes: Domains, *, label_all: bool) -> pd.DataFrame:
+    """Adds label, label_align, label_dx and label_dy; no two labels overlap, none leaves the plot,
+    and none lies on a crowd of points.
+
+    Searched models come first, then the frontier (or all), the greatest lead first.
+    """
+    low, high = (math.log(value) for value in axes.seconds)
+    bottom, top = axes.top1_percent
+    x = (np.log(rows["seconds"].to_numpy(dtype=float)) - low) / (high - low) * PLOT_WIDTH
+    y = (top - rows["top1"].to_numpy(dtype=float)) / (top - bottom) * PLOT_HEIGHT
+    lead = pd.to_numeric(rows["lead"].str.removesuffix(" points"), errors="coerce").fillna(-99)
+    eligible = rows["hit"] | ((rows["frontier"] | label_all) & ~rows["beside"])
+    eligible &= rows["shown"]
+    order = (
+        pd.DataFrame({"hit": rows["hit"], "frontier": rows["frontier"], "lead": lead})[eligible]
+        .sort_values(["hit", "frontier", "lead"], ascending=False)
+        .index
+    )
+    if len(order):  # the most accurate model of all is always named
+        order = order.insert(0, rows.loc[order, "top1"].idxmax())
+    labels = [""] * len(rows)
+    aligns, dxs, dys = ["left"] * len(rows), [0.0] * len(rows), [0.0] * len(rows)
+    taken: list[tuple[float, float, float, float]] = []
+    named: set[str] = set()
+    for row in order:
+        name = str(rows["model"].iloc[row]).partition(".")[0]
+        if len(taken) == LABELS or name in named:
+            continue
+        length = len(name) * LETTER_WIDTH
+        for align, dx, dy in (("right", -7, -8), ("left", 7, 12), ("left", 7, -8)):
+            left = x[row] + dx - (length if align == "right" else 0)
+            box = (left, y[row] + dy - FONT_SIZE, left + length, y[row] + dy + 3)
+            inside = box[0] >= 0 and box[2] <= PLOT_WIDTH and box[1] >= 0 and box[3] <= PLOT_HEIGHT
+            hidden = ((x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])).sum()
+            crowded = hidden > HIDDEN_POINTS and not rows["hit"].iloc[row]
+            if inside and not crowded and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                named.add(name)
+                labels[row], aligns[row], dxs[row], dys[row] = name, align, dx, dy
+                break
+    return rows.assign(label=labels, label_align=aligns, label_dx=dxs, label_dy=dys)
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def accuracy_against_speed(
+    measure: str, axes: Domains, colour_domain: Sequence[str], dataset: str
+) -> alt.LayerChart:
+    """The chart, without its rows: they come by the name `points` (see `drawn` for the columns).
+
+    Args:
+        measure: throughput, latency or training.
+        axes: fixed ends of both axes.
+        colour_domain: see `colours`.
+        dataset: the accuracy set, as words (`ImageNet-1k`).
+    """
+    base = alt.Chart(alt.NamedData("points"))
+    title = [TIME_TITLES[measure], "log scale, faster to the left"]
+    x = _time(axes, title)
+    y = alt.Y("top1:Q", title=f"Top-1 accuracy on {dataset} (%)").scale(
+        domain=axes.top1_percent, zero=False, nice=False
+    )
+    colour = _colour(colour_domain)
+    size = alt.Size("image_size:Q", title="Image size (pixels)").scale(
+        type="linear",
+        domain=[0, 512],
+        range=[0, alt.expr(f"width < {NARROW} ? 70 : 150")],
+    )
+    isolate = alt.selection_point("isolate", fields=["colour"], bind="legend")
+    zoom = alt.selection_interval(
+        name="zoom",
+        bind="scales",
+        zoom="wheel![event.ctrlKey || event.metaKey || event.shiftKey]",
+    )
+
+    intervals = (
+        base.transform_filter("isValid(datum.low) && datum.high > datum.low")
+        .mark_rule(strokeWidth=1, opacity=0.6)
+        .encode(x=_time(axes, title, "low"), x2="high:Q", y=y, color=colour)
+    )
+    frontier = (
+        base.transform_filter("datum.frontier")
+        .mark_line(interpolate="step-after", strokeWidth=1.5, opacity=0.75, clip=True)
+        .encode(x=x, y=y, order="seconds:Q", color=alt.ColorDatum(INK))
+    )
+    bubbles = (
+        base.transform_filter("datum.shown")
+        .mark_point(filled=True, clip=True, strokeWidth=1)
+        .encode(
+            x=_time_axis(x),
+            y=y,
+            # The lower right corner is always empty: nothing slow and inaccurate gets published.
+            size=size.legend(
+                values=list(IMAGE_SIZES),
+                orient="bottom-right",
+                direction="vertical",
+                symbolType="circle",
+                symbolFillColor=alt.expr(f"scale('color', '{OTHER}')"),
+                symbolStrokeWidth=0,
+                symbolOpacity=1,
+                offset=4,
+                rowPadding=1,
+                padding=4,
+            ),
+            color=colour,
+            shape=alt.Shape("beside:N", legend=None).scale(
+                domain=[False, True], range=["circle", "diamond"]
+            ),
+            opacity=alt.condition(isolate, alt.value(0.8), alt.value(0.06)),
+            fillOpacity=alt.condition("datum.flagged", alt.value(0.2), alt.value(1)),
+            tooltip=[
+                alt.Tooltip("model:N", title="title"),
+                alt.Tooltip("top1:Q", title="Top-1 (%)", format=".3~f"),
+                alt.Tooltip("time:N", title="Time per image"),
+                alt.Tooltip("rate:N", title="Speed"),
+                alt.Tooltip("batch:N", title="Batch size"),
+                alt.Tooltip("image_size:Q", title="Image size (pixels)"),
+                alt.Tooltip("parameters:N", title="Parameters"),
+                alt.Tooltip("family:N", title="Family"),
+                alt.Tooltip("lead:N", title="Lead"),
+                alt.Tooltip("flags:N", title="Flags"),
+            ],
+        )
+        .add_params(isolate, zoom)
+    )
+    rings = (
+        base.transform_filter("datum.hit && datum.shown")
+        .mark_point(filled=False, strokeWidth=1.75, size=190, clip=True, shape="circle")
+        .encode(x=x, y=y, color=alt.ColorDatum(INK))
+    )
+    placed = base.transform_filter("datum.label != ''").encode(x=x, y=y, text="label:N")
+    text = {
+        "fontSize": FONT_SIZE,
+        "clip": True,
+        "align": alt.expr("datum.label_align"),
+        "dx": alt.expr("datum.label_dx"),
+        "dy": alt.expr("datum.label_dy"),
+        "opacity": alt.expr(f"width < {NARROW} ? 0 : 1"),
+    }
+    halos = placed.mark_text(**text, strokeWidth=3, strokeJoin="round").encode(
+        color=alt.ColorDatum(PAPER)
+    )
+    labels = placed.mark_text(**text).encode(color=alt.ColorDatum(INK))
+    return (
+        alt.layer(frontier, intervals, bubbles, rings, halos, labels)
+        .resolve_scale(shape="independent")
+        .properties(height=HEIGHT, usermeta={"embedOptions": {"renderer": "canvas"}})
+    )
+
+
+def _time_axis(x: alt.X) -> alt.X:
+    """Ticks at 1, 2, 5 of each decade, finer once zoomed in."""
+    decades = range(-6, 3)
+    coarse = [float(f"{m}e{d}") for d in decades for m in (1, 2, 5)]
+    fine = [float(f"{m / 10}e{d}") for d in decades for m in range(10, 100, 2)]
+    return x.axis(
+        values=alt.expr(f"domain('x')[1] / domain('x')[0] > 6 ? {coarse} : {fine}"),
+        labelExpr=_TIME_LABEL,
+        labelOverlap="greedy",
+        labelSeparation=8,
+    )
+
+
+def _time(axes: Domains, title: list[str], field: str = "seconds") -> alt.X:
+    return alt.X(f"{field}:Q", title=title).scale(type="log", domain=axes.seconds, nice=False)
+
+
+def _colour(domain: Sequence[str]) -> alt.Color:
+    shown = [name for name in domain if name.strip() and name not in (INK, PAPER)]
+    return (
+        alt.Color("colour:N", title="Family (click to isolate)")
+        .scale(domain=list(domain))
+        .legend(
+            values=shown,
+            orient="bottom",
+            columns=alt.expr("width < 400 ? 2 : width < 620 ? 4 : 7"),
+            symbolOpacity=1,
+            symbolStrokeWidth=0,
+        )
+    )

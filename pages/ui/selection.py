@@ -1,0 +1,403 @@
+"""The sidebar's controls <-> the URL -> a frozen Selection, and what it leaves of a results set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from bench import points
+from bench.points import without_test_models
+from bench.results import snapshot_for
+from pages.ui import data, words
+from pages.ui.views import VIEWS, View
+
+MEASURE_NAMES = {"throughput": "Inference", "latency": "Latency", "training": "Training"}
+BEST_NAMES = {"trade-off": "Trade-off", "accurate": "Accurate", "fastest": "Fastest"}
+SHOW_ALL, SHOW_BEST = "All models", "Best of each family"
+NOTHING_BESIDE = "Nothing"
+DATASET_NAMES = {
+    "imagenet-1k": "ImageNet-1k",
+    "imagenet-real": "ImageNet-ReaL",
+    "imagenet-v2": "ImageNet-V2",
+    "imagenet-sketch": "ImageNet-Sketch",
+    "imagenet-a": "ImageNet-A",
+    "imagenet-r": "ImageNet-R",
+    "imagenet-a-clean": "ImageNet-A, clean twin",
+    "imagenet-r-clean": "ImageNet-R, clean twin",
+}
+# The newest published set with every model; where it is absent, the set with the most rows.
+DEFAULT_RUN = "2026-08-timm-rtx5090-amp-fp16-nchw-pt2.9.1-cu13.0"
+
+# Each control's key is its name in the URL; these are the values that Reset puts back.
+DEFAULTS: dict[str, Any] = {
+    "show": SHOW_ALL,
+    "by": BEST_NAMES["trade-off"],
+    "search": "",
+    "max_ms": None,
+    "min_top1": None,
+    "families": [],
+    "sizes": [],
+    "pretraining": [],
+    "max_params": None,
+    "view": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the reader asked to see."""
+
+    run: str
+    measure: str
+    beside: str | None
+    dataset: str
+    best_by: str | None
+    search: str
+    max_s: float | None
+    min_top1_percent: float | None
+    families: tuple[str, ...]
+    image_sizes: tuple[int, ...]
+    pretraining: tuple[str, ...]
+    max_parameters: float | None
+    view: View | None
+
+
+def default_run(sets: pd.DataFrame, view: View | None) -> str:
+    """The results set that opens first: the saved view's, where one is chosen."""
+    if view is not None and view.run in sets.index:
+        return view.run
+    if DEFAULT_RUN in sets.index:
+        return DEFAULT_RUN
+    rows = sets["measures"].map(lambda measures: sum(measures.values()))
+    return str(rows.idxmax())
+
+
+def reset() -> None:
+    """Every control as a first visitor finds it."""
+    for key in ("set", "measure", "dataset", "beside"):
+        st.session_state.pop(key, None)
+        st.query_params.pop(key, None)
+    for key, value in DEFAULTS.items():
+        st.session_state[key] = value
+
+
+def _accept_run_ids(sets: pd.DataFrame) -> None:
+    """Links may name a results set by its id as well as by its label; a wrong one is said."""
+    for key in ("set", "beside"):
+        asked = st.query_params.get(key)
+        if asked is None or asked in set(sets["label"]) or asked == NOTHING_BESIDE:
+            continue
+        if asked in sets.index:
+            st.session_state[key] = asked
+        else:
+            st.warning(
+                f"The link names a results set that is not here: {words.escaped(asked)}. "
+                "Another one is shown.",
+                icon=":material/link_off:",
+            )
+
+
+def sidebar(sets: pd.DataFrame, accuracy: data.Signature, view: View | None) -> Selection:
+    """Draw the controls and return what they say.
+
+    Args:
+        sets: data.sets, not empty.
+        accuracy: identifies the accuracy files.
+        view: the saved view that is chosen; it gives the defaults.
+    """
+    _accept_run_ids(sets)
+    ids = list(sets.index)
+    label = sets["label"].to_dict()
+    with st.sidebar:
+        head, button = st.columns([2, 1], vertical_alignment="center")
+        head.markdown("**What to compare**")
+        button.button("Reset", on_click=reset, type="tertiary", icon=":material/restart_alt:")
+        run = st.selectbox(
+            "Results set",
+            ids,
+            index=ids.index(default_run(sets, view)),
+            format_func=label.__getitem__,
+            key="set",
+            bind="query-params",
+            help="One device with one precision, memory layout and software.",
+        )
+        st.caption(_particulars(sets.loc[run]))
+        measures = [MEASURE_NAMES[measure] for measure in sets.loc[run, "measures"]]
+        measure = st.segmented_control(
+            "Measure",
+            measures,
+            default=_default_measure(measures, view),
+            required=True,
+            key="measure",
+            bind="query-params",
+            help="Inference: large batches, as fast as the device goes. Latency: one image at a "
+            "time. Training: forward, backward and optimiser step.",
+        )
+        show = st.segmented_control(
+            "Show",
+            [SHOW_ALL, SHOW_BEST],
+            default=SHOW_ALL,
+            required=True,
+            key="show",
+            bind="query-params",
+        )
+        best_by = None
+        if show == SHOW_BEST:
+            best_by = st.segmented_control(
+                "Best by",
+                list(BEST_NAMES.values()),
+                default=BEST_NAMES["trade-off"],
+                required=True,
+                key="by",
+                bind="query-params",
+                help="Trade-off: the model with the greatest lead, its top-1 minus the best "
+                "top-1 among other families' models at least as fast.",
+            )
+        search = st.text_input(
+            "Search",
+            key="search",
+            bind="query-params",
+            placeholder="part of a model's name",
+            help="What matches is ringed and labelled; nothing is hidden.",
+            icon=":material/search:",
+        )
+        slow, low = st.columns(2)
+        max_ms = slow.number_input(
+            "Slowest (ms)",
+            min_value=0.0,
+            value=None,
+            step=None,
+            format="%g",
+            key="max_ms",
+            bind="query-params",
+            placeholder="any",
+            help="Milliseconds an image.",
+        )
+        min_top1 = low.number_input(
+            "Top-1 from (%)",
+            min_value=0.0,
+            max_value=100.0,
+            value=None,
+            step=None,
+            format="%g",
+            key="min_top1",
+            bind="query-params",
+            placeholder="any",
+        )
+        more = _more(sets, run, accuracy, label)
+    return Selection(
+        run=run,
+        measure=_key_of(MEASURE_NAMES, measure or measures[0]),
+        best_by=_key_of(BEST_NAMES, best_by) if best_by else None,
+        search=search or "",
+        max_s=max_ms / 1e3 if max_ms else None,
+        min_top1_percent=min_top1,
+        view=view,
+        **more,
+    )
+
+
+def _default_measure(present: list[str], view: View | None) -> str:
+    wanted = MEASURE_NAMES[view.measure] if view else ""
+    return wanted if wanted in present else present[0]
+
+
+def _particulars(results_set: pd.Series) -> str:
+    """What the menu has no room for: software, number of figures, source."""
+    software = [
+        f"{name} {results_set[column]}"
+        for name, column in (("PyTorch", "torch"), ("CUDA", "cuda"), ("timm", "timm"))
+        if pd.notna(results_set[column])
+    ]
+    figures = words.counted(sum(results_set["measures"].values()), "speed")
+    if results_set["failures"]:
+        figures += f", {words.counted(int(results_set['failures']), 'failure')}"
+    parts = [
+        str(results_set["device"]),
+        f"{results_set['precision']}, {results_set['layout']}, {results_set['compiled']}",
+        ", ".join(software),
+        figures,
+    ]
+    return words.escaped(" · ".join(part for part in parts if part))
+
+
+def _more(
+    sets: pd.DataFrame, run: str, accuracy: data.Signature, label: dict[str, str]
+) -> dict[str, Any]:
+    """The expander's controls, as fields of Selection."""
+    by_snapshot = data.datasets(accuracy)
+    torch = sets.loc[run, "torch"]
+    snapshot = snapshot_for(torch if pd.notna(torch) else None, sorted(by_snapshot))
+    datasets = [d for d in DATASET_NAMES if d in by_snapshot.get(snapshot or "", [])]
+    with st.expander("More", icon=":material/tune:", key="more", on_change="rerun"):
+        beside = st.selectbox(
+            "Lay beside it",
+            [NOTHING_BESIDE, *(other for other in sets.index if other != run)],
+            format_func=lambda other: label.get(other, other),
+            key="beside",
+            bind="query-params",
+            help="A second results set on the same chart, as diamonds.",
+        )
+        dataset = st.selectbox(
+            "Accuracy on",
+            datasets,
+            format_func=lambda name: DATASET_NAMES.get(name, name),
+            key="dataset",
+            bind="query-params",
+        )
+        frame = data.joined(
+            data.speed_signature(), accuracy, run, next(iter(sets.loc[run, "measures"])), dataset
+        )
+        families = st.multiselect(
+            "Families",
+            sorted(frame["family"].unique()),
+            key="families",
+            bind="query-params",
+            placeholder="all",
+            help="Shows these alone; the first four beyond the eight coloured ones get a colour.",
+        )
+        sizes = st.multiselect(
+            "Image sizes (pixels)",
+            sorted(frame["image_size"].unique()),
+            key="sizes",
+            bind="query-params",
+            placeholder="all",
+        )
+        pretraining = st.multiselect(
+            "Pretraining data",
+            [*sorted(frame["pretraining"].dropna().unique()), words.UNKNOWN],
+            key="pretraining",
+            bind="query-params",
+            placeholder="all",
+            help="As far as the weights' names say.",
+        )
+        max_parameters = st.number_input(
+            "Most parameters (millions)",
+            min_value=0.0,
+            value=None,
+            format="%g",
+            key="max_params",
+            bind="query-params",
+            placeholder="any",
+        )
+    return {
+        "beside": None if beside == NOTHING_BESIDE else beside,
+        "dataset": dataset,
+        "families": tuple(families),
+        "image_sizes": tuple(int(size) for size in sizes),
+        "pretraining": tuple(pretraining),
+        "max_parameters": max_parameters * 1e6 if max_parameters else None,
+    }
+
+
+def _key_of(names: dict[str, str], shown: str) -> str:
+    return next(key for key, name in names.items() if name == shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What a selection leaves of a results set.
+
+    points are shown; frontier are the points that its line runs through, shown or not; emptied_by
+    names the filter that left nothing, None where something is left.
+    """
+
+    points: pd.DataFrame
+    frontier: pd.DataFrame
+    emptied_by: str | None = None
+
+
+def filtered(frame: pd.DataFrame, chosen: Selection) -> Filtered:
+    """Apply a selection to a joined results set.
+
+    Which models count is settled first (`test_*` never do), then frontier and lead are computed,
+    then the best of each family is taken, then the budget cuts.
+    """
+    counts: list[Step] = [
+        ("The saved view", lambda f: f[chosen.view.keeps(f)] if chosen.view else f),
+        ("Families", lambda f: _isin(f, "family", chosen.families)),
+        ("Image sizes", lambda f: _isin(f, "image_size", chosen.image_sizes)),
+        (
+            "Pretraining data",
+            lambda f: (
+                f[f["pretraining"].fillna(words.UNKNOWN).isin(chosen.pretraining)]
+                if chosen.pretraining
+                else f
+            ),
+        ),
+        (
+            "Most parameters",
+            lambda f: (
+                f[(f["parameters"] <= chosen.max_parameters).fillna(False)]
+                if chosen.max_parameters is not None
+                else f
+            ),
+        ),
+    ]
+    shows: list[Step] = [
+        (
+            "Best of each family",
+            lambda f: points.best_of_each_family(f, chosen.best_by) if chosen.best_by else f,
+        ),
+    ]
+    budget: list[Step] = [
+        ("Slowest (ms)", lambda f: points.within_budget(f, max_s=chosen.max_s)),
+        (
+            "Top-1 from (%)",
+            lambda f: points.within_budget(f, min_top1_percent=chosen.min_top1_percent),
+        ),
+    ]
+    frame, emptied_by = _apply(counts, without_test_models(frame))
+    ranked = points.ranked(frame)
+    shown, emptied_by = _apply(shows + budget, ranked, emptied_by)
+    frontier, _ = _apply(budget, ranked[ranked["frontier"]])
+    return Filtered(shown, frontier, emptied_by)
+
+
+Step = tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]
+
+
+def _apply(
+    steps: list[Step], frame: pd.DataFrame, emptied_by: str | None = None
+) -> tuple[pd.DataFrame, str | None]:
+    for name, step in steps:
+        left = step(frame)
+        if left.empty and not frame.empty:
+            emptied_by = name
+        frame = left
+    return frame, emptied_by
+
+
+def one_a_point(frame: pd.DataFrame, chosen: Selection) -> pd.DataFrame:
+    """Of weights that share a speed the most accurate; best-of-each-family is left as it is."""
+    return frame if chosen.best_by else points.most_accurate_weights(frame)
+
+
+def _isin(frame: pd.DataFrame, column: str, values: tuple[Any, ...]) -> pd.DataFrame:
+    return frame[frame[column].isin(values)] if values else frame
+
+
+def saved_views() -> View | None:
+    """Draw the saved views and return the one that is chosen."""
+    name = st.pills(
+        "Saved views",
+        list(VIEWS),
+        key="view",
+        bind="query-params",
+        on_change=_choose_view,
+        label_visibility="collapsed",
+    )
+    return VIEWS.get(name or "")
+
+
+def _choose_view() -> None:
+    """A view begins from a clean sheet: its results set, its measure, no filter."""
+    name = st.session_state.get("view")
+    view = VIEWS.get(name or "")
+    reset()
+    if view is not None:
+        st.session_state["view"] = name
+        st.session_state["set"] = view.run
+        st.session_state["measure"] = MEASURE_NAMES[view.measure]

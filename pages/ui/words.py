@@ -1,0 +1,55 @@
+"""Figures as people read them: `0.83 ms`, `1,204 images/s`, `87.1 %`. Never false precision."""
+
+import math
+
+UNKNOWN = "unknown"
+
+
+def time(seconds: float | None) -> str:
+    """A duration with three figures and the unit that suits it."""
+    if seconds is None or not math.isfinite(seconds):
+        return UNKNOWN
+    if seconds < 1e-4:
+        return f"{_three(seconds * 1e6)} µs"
+    if seconds < 1:
+        return f"{_three(seconds * 1e3)} ms"
+    if seconds < 120:
+        return f"{_three(seconds)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def rate(images_per_s: float | None) -> str:
+    """Images per second: whole numbers with thousands separators, three figures below 100."""
+    if images_per_s is None or not math.isfinite(images_per_s):
+        return UNKNOWN
+    text = f"{images_per_s:,.0f}" if images_per_s >= 100 else _three(images_per_s)
+    return f"{text} images/s"
+
+
+def percent(value: float | None) -> str:
+    """A share in percent with one decimal."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.1f} %"
+
+
+def millions(count: float | None) -> str:
+    """A count in millions with three figures (`25.6 M`)."""
+    return UNKNOWN if count is None or not math.isfinite(count) else f"{_three(count / 1e6)} M"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 model`, `2 models`, `1,193 models`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def escaped(text: str) -> str:
+    """Text from a file or a person, safe inside Streamlit's Markdown."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|~<>$:&^=" else c for c in text)
+
+
+def _three(value: float) -> str:
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(decimals, 4)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
