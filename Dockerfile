@@ -1,7 +1,11 @@
 # syntax=docker/dockerfile:1
 #
 # docker build -t best-image-models .
-# docker run --rm -p 127.0.0.1:8501:8501 -v best-image-models-runs:/app/data/runs best-image-models
+# docker run --rm -p 127.0.0.1:8501:8501 -e BENCH_PUBLISHED_TO_LOOPBACK=1 \
+#     -v best-image-models-runs:/app/data/runs best-image-models
+#
+# BENCH_PUBLISHED_TO_LOOPBACK=1 is your word that -p publishes to 127.0.0.1 alone, which cannot be seen
+# from inside: without it, or sign-in, the page shows results and does not start benchmarks.
 #
 # With --gpus all (NVIDIA container runtime) the GPUs can be measured; without it the CPU is. A CPU
 # alone needs no CUDA (some GB less): build with --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's CPU index>.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that the browser tests find a Chromium (tests/browser.py looks in the same places):
+# Makes sure that the browser tests find a Chromium (tests/harness.py looks in the same places):
 # $CHROMIUM, or one on the PATH. Installs it where this is Debian and we are root; otherwise says how.
 set -eu
 

@@ -1,0 +1,149 @@
+"""Fixtures that all tests share: the folder beside the project, the real server, the browser."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import harness
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+ARTEFACTS = harness.REPOSITORY / "tests" / "artefacts"
+
+Failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if report.when == "call":
+        item.stash[Failed] = report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The project's folder."""
+    return harness.REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder beside the project with timm's CSV files, from which data/published was made."""
+    folder = harness.REPOSITORY.parent / "shared"
+    if not (folder / "timm-results").is_dir():
+        pytest.skip(f"timm's CSV files are not at {folder / 'timm-results'}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    """Where screenshots go; not in git."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    return ARTEFACTS
+
+
+@pytest.fixture(scope="session")
+def serve(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., AbstractContextManager[harness.Server]]:
+    """Start a server of one's own: `with serve(data) as server:`; see harness.serve."""
+
+    def start(data: Path, **options) -> AbstractContextManager[harness.Server]:
+        return harness.serve(data, tmp_path_factory.mktemp("home"), **options)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory,
+    serve: Callable[..., AbstractContextManager[harness.Server]],
+) -> Iterator[harness.Server]:
+    """The dashboard on an empty data folder (what ships is always read), one for a test module."""
+    with serve(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The installed Chromium, headless. Fails where there is none: never a skip."""
+    try:
+        executable = harness.chromium()
+    except FileNotFoundError as error:
+        pytest.fail(str(error))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=executable, args=harness.CHROMIUM_FLAGS
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What browsers complained about so far; a test that expects a complaint removes it."""
+    return []
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser,
+    complaints: list[str],
+    artefacts: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., Page]]:
+    """Open pages in fresh browsers: `open_page(width=390, height=844, color_scheme="dark")`.
+
+    At the end no page may have had an error in its console or an exception in its scripts; of a
+    test that failed, each page's picture stays in tests/artefacts.
+    """
+    pages: list[Page] = []
+
+    def open_one(
+        *, width: int = 1440, height: int = 900, color_scheme: str = "light", **options
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=color_scheme, **options
+        )
+        page = context.new_page()
+        page.on("console", lambda message: _note(message, complaints))
+        page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
+        pages.append(page)
+        return page
+
+    yield open_one
+
+    failed = request.node.stash.get(Failed, True)
+    if failed:
+        request.node.add_report_section("teardown", "browser", "\n".join(complaints))
+        for number, page in enumerate(pages, start=1):
+            if not page.is_closed():
+                name = re.sub(r"\W+", "-", request.node.name).strip("-")
+                page.screenshot(path=artefacts / f"failed-{name}-{number}.png")
+    for page in pages:
+        page.context.close()
+    assert failed or not complaints, "the browser complained:\n" + "\n".join(complaints)
+
+
+@pytest.fixture
+def page(
+    server: harness.Server, open_page: Callable[..., Page], request: pytest.FixtureRequest
+) -> Iterator[Page]:
+    """A fresh browser on the module's server, not yet on a page: `page.goto(server.url)`.
+
+    Width and colours by indirect parameters:
+    `@pytest.mark.parametrize("page", [{"width": 390, "color_scheme": "dark"}], indirect=True)`
+    """
+    yield open_page(base_url=server.url, **getattr(request, "param", {}))
+    server.check_log()
+
+
+def _note(message: ConsoleMessage, complaints: list[str]) -> None:
+    url = message.location.get("url", "")
+    # After a link to /runs Streamlit's front end asks below /runs first whether the server's base
+    # path is there, and then at the root; the browser reports the first answer, a 404.
+    asks_for_base_path = re.search(r":\d+/\w+/_stcore/(health|host-config)$", url)
+    if message.type == "error" and not asks_for_base_path:
+        complaints.append(f"console: {message.text} ({url})")

@@ -1,0 +1,188 @@
+"""ARCHITECTURE.md's arrows, kept by walking the imports; and the README beside the commands."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import REPOSITORY
+
+HEAVY = {"torch", "torchvision", "timm"}
+# The only modules that may import what is HEAVY; everything else opens without it.
+MEASURING = {
+    f"bench.{name}"
+    for name in (
+        "batch_size",
+        "environment",
+        "memory",
+        "noise",
+        "registry",
+        "timing",
+        "torchvision_schemas",
+        "worker",
+        "workloads",
+    )
+}
+# A file over 400 lines asks to be two. One that may be longer stands here with the reason.
+LONGEST = 400
+LONGER_FOR_A_REASON: dict[str, str] = {}
+
+
+def module_files() -> dict[str, Path]:
+    """Module name -> file, for everything that runs: app, pages, pages.ui, bench."""
+    files = [REPOSITORY / "app.py"]
+    for folder in ("pages", "bench"):
+        files += sorted((REPOSITORY / folder).rglob("*.py"))
+    return {
+        ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in files
+    }
+
+
+FILES = module_files()
+
+
+def imports(module: str, *, at_start_only: bool = False) -> set[str]:
+    """Full names of the modules that a module imports, ours and others'.
+
+    at_start_only leaves out what only runs when a function is called.
+    """
+    found = set()
+    for node in _nodes(ast.parse(FILES[module].read_text()), at_start_only=at_start_only):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(module, node)
+            # `from bench import store` imports bench.store; `from bench.store import read` does not
+            # import a module named bench.store.read.
+            inner = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {base} | {name for name in inner if name in FILES}
+    return found
+
+
+def _nodes(tree: ast.AST, *, at_start_only: bool) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        yield node
+        inside_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if not (at_start_only and inside_function):
+            yield from _nodes(node, at_start_only=at_start_only)
+
+
+def _absolute(module: str, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = module.split(".")
+    if FILES[module].name != "__init__.py":
+        package = package[:-1]
+    package = package[: len(package) - node.level + 1]
+    return ".".join([*package, node.module] if node.module else package)
+
+
+def reached(start: str, *, at_start_only: bool = False) -> dict[str, list[str]]:
+    """All that importing a module imports in the end, each with the way there."""
+    ways = {start: [start]}
+    to_do = [start]
+    while to_do:
+        module = to_do.pop()
+        for name in imports(module, at_start_only=at_start_only):
+            if name not in ways:
+                ways[name] = [*ways[module], name]
+                if name in FILES:
+                    to_do.append(name)
+    return ways
+
+
+def packages(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+PAGES = [name for name in FILES if name == "app" or name.startswith("pages.")]
+BENCH = [name for name in FILES if name.startswith("bench")]
+
+
+def test_the_walk_sees_every_kind_of_import() -> None:
+    # Guards the guard: these are known to be there.
+    assert "bench.records" in imports("bench.store")
+    assert "bench.statistics" in imports("bench.store")  # from bench import statistics
+    assert "pyarrow.parquet" in imports("bench.store")
+    assert "torch" in imports("bench.torchvision_schemas")  # inside a function
+    assert "torch" not in imports("bench.torchvision_schemas", at_start_only=True)
+    assert reached("bench.store")["bench.errors"][0] == "bench.store"
+
+
+@pytest.mark.parametrize("module", PAGES)
+def test_a_page_reaches_no_torch_and_no_timm(module: str) -> None:
+    ways = {name: way for name, way in reached(module).items() if packages({name}) & HEAVY}
+    assert not ways, f"{module} needs what only a benchmark may need: {ways}"
+
+
+@pytest.mark.parametrize("module", sorted(set(FILES) - MEASURING))
+def test_only_what_measures_imports_torch_or_timm(module: str) -> None:
+    assert not packages(imports(module)) & HEAVY
+
+
+@pytest.mark.parametrize("module", sorted(set(BENCH) - MEASURING))
+def test_a_command_starts_without_torch(module: str) -> None:
+    ways = reached(module, at_start_only=True)
+    heavy = {name: way for name, way in ways.items() if packages({name}) & HEAVY}
+    assert not heavy, f"importing {module} imports torch or timm: {heavy}"
+
+
+@pytest.mark.parametrize("module", BENCH)
+def test_bench_knows_nothing_of_the_dashboard(module: str) -> None:
+    assert not packages(imports(module)) & {"streamlit", "altair", "pages", "app"}
+
+
+def test_charts_are_drawn_without_streamlit() -> None:
+    ways = reached("pages.ui.charts")
+    assert "altair" in packages(set(ways))
+    assert "streamlit" not in packages(set(ways)), ways
+
+
+@pytest.mark.parametrize("module", [name for name in PAGES if name.startswith("pages.ui")])
+def test_what_pages_share_imports_no_page(module: str) -> None:
+    pages = {name for name in PAGES if not name.startswith("pages.ui")}
+    assert not imports(module) & pages
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in PAGES if name != "app" and not name.startswith("pages.ui")]
+)
+def test_a_page_imports_no_other_page(module: str) -> None:
+    pages = {name for name in PAGES if not name.startswith("pages.ui")}
+    assert not imports(module) & pages
+
+
+@pytest.mark.parametrize("module", PAGES)
+def test_text_from_files_is_never_html(module: str) -> None:
+    text = FILES[module].read_text()
+    assert not re.search(r"unsafe_allow_html|unsafe_allow_javascript|st\.html\(", text)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        str(path.relative_to(REPOSITORY))
+        for path in [*FILES.values(), *(REPOSITORY / "tests").rglob("*.py")]
+    ),
+)
+def test_a_long_file_is_two_or_has_a_reason(path: str) -> None:
+    lines = len((REPOSITORY / path).read_text().splitlines())
+    if path in LONGER_FOR_A_REASON:
+        assert lines > LONGEST, f"{path} is short now: take it off the list"
+    else:
+        assert lines <= LONGEST, f"{path} has {lines} lines"
+
+
+def test_no_module_prints_or_starts_anything_when_imported() -> None:
+    light = [name for name in BENCH if name not in MEASURING | {"bench.__main__"}]
+    code = f"import sys, threading, importlib\nfor name in {light!r}: importlib.import_module(name)"
+    code += "\nassert threading.active_count() == 1, threading.enumerate()"
+    code += f"\nassert not {HEAVY!r} & set(sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
