@@ -21,9 +21,9 @@ import filelock
 from bench.errors import BenchError, InvalidRequest, NotAllowed
 from bench.records import Record, dumps
 
-# Whoever only looks whether a lock is held takes it shared for some microseconds, so a taker tries
-# again for a moment before it believes that the device is busy.
-BUSY_AFTER_S = 0.5
+# Whoever only looks whether a lock is held takes it shared for some microseconds; a taker that
+# meets them tries again, for so long at most.
+LOOKERS_S = 5.0
 ADMISSION_TIMEOUT_S = 30.0
 
 
@@ -62,7 +62,9 @@ def admission() -> Iterator[None]:
 
     Raises BenchError when somebody else stays inside for ADMISSION_TIMEOUT_S.
     """
-    lock = filelock.FileLock(folder() / "admission.lock", timeout=ADMISSION_TIMEOUT_S)
+    lock = filelock.FileLock(
+        folder() / "admission.lock", timeout=ADMISSION_TIMEOUT_S, poll_interval=0.01
+    )
     try:
         lock.acquire()
     except filelock.Timeout as error:
@@ -87,12 +89,12 @@ def take(device: str, holder: Holder) -> int | None:
     """
     handle = os.open(_path(device, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        give_up = time.monotonic() + BUSY_AFTER_S
+        give_up = time.monotonic() + LOOKERS_S
         while not filelock.lock_descriptor(handle, blocking=False):
-            if time.monotonic() > give_up:
+            if is_held(device) or time.monotonic() > give_up:
                 os.close(handle)
                 return None
-            time.sleep(0.005)
+            time.sleep(0.001)
         write_holder(device, holder)
     except BaseException:
         with suppress(OSError):
@@ -108,28 +110,31 @@ def write_holder(device: str, holder: Holder) -> None:
     temporary.replace(_path(device, "json"))
 
 
-def holder(device: str) -> Holder | None:
-    """Who holds the device's lock now; None when it is free."""
+def is_held(device: str) -> bool:
+    """Whether a run holds the device's lock now."""
     try:
         handle = os.open(_path(device, "lock"), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None
+        return False
     try:
         # Shared, so that two who look at once do not take each other for a run.
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read_holder(device)
+        return True
     finally:
         os.close(handle)
-    return None
+    return False
 
 
-def _read_holder(device: str) -> Holder:
+def holder(device: str) -> Holder | None:
+    """Who holds the device's lock now; None when it is free."""
+    if not is_held(device):
+        return None
     try:
         values = json.loads(_path(device, "json").read_text(encoding="utf-8"))
         return Holder.from_json(values)
     except (OSError, ValueError, TypeError, InvalidRequest):
-        # Held for an instant by somebody who looks, or taken and not yet signed.
+        # Taken this instant and not yet signed.
         return Holder(run="", data="")
 
 

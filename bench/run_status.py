@@ -212,14 +212,14 @@ def _status(folder: RunFolder, watch: _Watch, fold: Fold) -> Status:
         failures=dict(Counter(row.outcome for row in rows if row.outcome != "ok")),
         flags=dict(Counter(flag for row in rows for flag in row.flags)),
         cancelling=alive and folder.cancel.exists(),
-        error=watch.problem or fold.error or (_CRASHED if state == "crashed" else None),
+        error=watch.problem or fold.error or (CRASHED if state == "crashed" else None),
         workers=fold.workers,
         damaged=fold.damaged,
         published=folder.results.exists(),
     )
 
 
-_CRASHED = "the run's supervisor ended without a word; what was measured is kept"
+CRASHED = "the run's supervisor ended without a word; what was measured is kept"
 
 
 def _eta_s(request: Request, fold: Fold) -> float | None:

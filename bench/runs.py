@@ -108,7 +108,8 @@ def resume(run: str, data: Path, *, by: Asker, start: Start = start_supervisor) 
             raise InvalidRequest(f"run {run} has all its {now.total} rows: nothing is missing")
         lock = _take(device, locks.Holder(run=run, data=str(folder.data)))
         try:
-            _recover(folder)
+            if now.ended_at is None:
+                _recover(folder)
             folder.cancel.unlink(missing_ok=True)
             events = journal.Journal(folder.journal)
             events.append("queued", who=by.who, device=request.device, lock=device.lock)
@@ -171,7 +172,7 @@ def _recover(folder: RunFolder) -> None:
     rows = run_folder.publish(folder)
     if now.ended_at is None:
         events = journal.Journal(folder.journal)
-        events.append("recovered", error=now.error, rows=rows)
+        events.append("recovered", error=run_status.CRASHED, rows=rows)
         events.close()
 
 
