@@ -23,8 +23,8 @@ from bench.families import is_test_model
 QUICK = (
     ("mobilenetv3_small_100", 224),
     ("levit_256", 224),
-    ("mobilenetv4_conv_medium", 256),
-    ("efficientnet_b0", 256),
+    ("mobilenetv4_conv_medium", 320),
+    ("efficientnet_b0", 224),
     ("resnet18", 288),
     ("resnet50", 288),
     ("vit_small_patch16_224", 224),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import cli_output as out
+from bench import cli_runs
 from bench.errors import BenchError, InvalidRequest
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class _Commands(click.Group):
 @click.group(cls=_Commands)
 def main() -> None:
     """Measure timm's image models, and look at what is known about them."""
+
+
+for _command in cli_runs.COMMANDS:
+    main.add_command(_command)
 
 
 @main.command(epilog='Example: python -m bench models "convnext_*" --csv')

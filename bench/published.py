@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from bench import csv_lines, published_names, store
 from bench.csv_lines import RefusedError
-from bench.errors import InvalidRequest
+from bench.errors import InvalidRequest, UnreadableFile
 
 Row = dict[str, Any]
 
@@ -86,8 +86,14 @@ def import_folder(
         OSError: no space, no permission.
     """
     speed, accuracy, report = read_folder(folder, renames=renames, snapshot=snapshot)
-    _add(speed, data / "published" / "speed.parquet", key=SPEED_KEY)
-    _add(accuracy, data / "published" / "accuracy.parquet", key=ACCURACY_KEY)
+    files = {
+        data / "published" / "speed.parquet": (speed, SPEED_KEY),
+        data / "published" / "accuracy.parquet": (accuracy, ACCURACY_KEY),
+    }
+    # Both are merged before one is written: a damaged file leaves both as they were.
+    merged = {path: _merged(new, path, key=key) for path, (new, key) in files.items() if len(new)}
+    for path, table in merged.items():
+        store.publish(table, path, replace=True)
     return report
 
 
@@ -263,12 +269,13 @@ def _percent(cells: Mapping[str, str], column: str) -> Decimal | None:
     return value
 
 
-def _add(table: pa.Table, path: Path, *, key: tuple[str, ...]) -> None:
-    """Publish path with these rows in the place of those from the same files, ordered by source."""
-    if not len(table):
-        return
+def _merged(table: pa.Table, path: Path, *, key: tuple[str, ...]) -> pa.Table:
+    """What path holds with these rows in the place of those from the same files, by source."""
     if path.exists():
-        kept = store.read(path, table.schema)
+        try:
+            kept = store.read(path, table.schema)
+        except UnreadableFile as error:
+            raise UnreadableFile(f"{path}, to be added to, is {error}") from error
         replaced = set(table["source"].unique().to_pylist())
         new = pd.MultiIndex.from_frame(table.select(key).to_pandas())
         old = pd.MultiIndex.from_frame(kept.select(key).to_pandas())
@@ -276,4 +283,4 @@ def _add(table: pa.Table, path: Path, *, key: tuple[str, ...]) -> None:
         table = pa.concat_tables([kept.filter(pa.array(stays)), table])
     sources = pd.Series(table["source"].to_pylist())
     order = sources.sort_values(kind="stable").index.to_numpy()
-    store.publish(table.take(pa.array(order)), path, replace=True)
+    return table.take(pa.array(order))
