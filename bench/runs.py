@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,8 @@ __all__ = [
     "submit",
     "why_not",
 ]
+
+LEAVING_S = 10.0
 
 Start = Callable[[RunFolder, int], subprocess.Popen[bytes]]
 
@@ -182,11 +185,22 @@ def _refuse(reason: str | None) -> None:
 
 
 def _take(device: Device, holder: locks.Holder) -> int:
-    """The descriptor that holds a device's lock. Raises NotAllowed when a run lives on it."""
-    lock = locks.take(device.lock, holder)
-    if lock is None:
-        raise NotAllowed(run_checks.busy(device, locks.holder(device.lock)))
+    """The descriptor that holds a device's lock. Raises NotAllowed when a run lives on it.
+
+    A supervisor that has written its end needs a moment to leave.
+    """
+    give_up = time.monotonic() + LEAVING_S
+    while (lock := locks.take(device.lock, holder)) is None:
+        now = locks.holder(device.lock)
+        if (now is not None and not _is_over(now)) or time.monotonic() > give_up:
+            raise NotAllowed(run_checks.busy(device, now))
+        time.sleep(0.02)
     return lock
+
+
+def _is_over(holder: locks.Holder) -> bool:
+    """Whether the run of this holder has ended, so that its supervisor is about to."""
+    return bool(holder.run) and not run_status.of(RunFolder(holder.run, Path(holder.data))).alive
 
 
 def _hand_over(folder: RunFolder, name: str, lock: int, start: Start) -> None:

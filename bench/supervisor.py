@@ -44,7 +44,7 @@ def supervise(
 
     Args:
         folder: a run that exists.
-        lock: descriptor that holds the device's lock; held until this process ends.
+        lock: descriptor that holds the device's lock; held until the run's end is written.
         worker: the worker's command; None: bench.worker.
         limits: the deadlines.
     """
@@ -67,6 +67,7 @@ def supervise(
     processes.sweep(processes.descendants)
     rows, outcome = _publish(folder, outcome)
     events.append("end", state=outcome.state, error=outcome.error, rows=rows)
+    os.close(lock)
     return outcome
 
 

@@ -5,6 +5,7 @@ worker takes the next. Nothing here imports torch, and every wait has an end.
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ SENTINEL_EVERY = 50
 # A model of timm's own tests: a device that cannot do this after several deaths in a row is lost.
 CANARY = Workload(architecture="test_resnet", image_size=160, measure="latency")
 LONGEST_WORDS = 300
+ERROR_LINE = re.compile(r"[\w.]*(Error|Exception)\b|Fatal Python error|terminate called")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,12 +313,16 @@ class _Sweep:
         self.record("worker_ended", pid=worker.pid, reason=reason)
 
     def last_words(self, since: int) -> str:
-        """The last line printed after this position of the log, as the end of a message."""
+        """What was printed last after this position of the log, as the end of a message.
+
+        The last line that names an error, else the last line: a stack follows some of them.
+        """
         size = os.fstat(self.log.fileno()).st_size
         since = max(since, size - 4096)
         text = os.pread(self.log.fileno(), size - since, since).decode("utf-8", "replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return f": {lines[-1][:LONGEST_WORDS]}" if lines else ""
+        named = [line for line in lines if ERROR_LINE.match(line)]
+        return f": {(named or lines)[-1][:LONGEST_WORDS]}" if lines else ""
 
     def ask_the_canary(self) -> None:
         """After several deaths in a row: does the device still do anything?"""
