@@ -5,6 +5,7 @@ find the batch size where none is given, run one step and look at its output, ti
 exception becomes a row with an outcome; none is lost and none ends the process.
 """
 
+import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -128,6 +129,8 @@ class Measurer:
     def _settle(self) -> None:
         if not self._settled:
             import_timm()
+            # What is there now stays: collecting garbage between models need not look at it.
+            gc.freeze()
             self._device.memory.settle()
             self._settled = True
 
@@ -222,8 +225,8 @@ class Run:
         device, latency = self.device, self.workload.measure == "latency"
         compiles = self.protocol.compiled != "eager"
         self.announce("compile" if compiles else "first step", _first_step_s(compiles=compiles))
-        device.memory.reset_peak()
         work = self.work(model, size, workloads.compiled(model.module, self.protocol))
+        device.memory.reset_peak()
         first = self.first_step(work)
         second = device.clock.block(work.step, 1) if compiles else first
         ratio = device.clock.host_device_ratio(work.step)
@@ -308,9 +311,9 @@ class Run:
         """A few rounds at one batch size, not compiled. Raises OutOfMemory."""
         self.announce("batch size", _FIRST_STEP_S)
         clock, memory = self.device.clock, self.device.memory
-        memory.reset_peak()
         try:
             work = self.work(model, size, model.module)
+            memory.reset_peak()
             step_s = self.first_step(work).device_s
             rounds: list[float] = []
             elapsed_s = 0.0

@@ -1,4 +1,4 @@
-"""What samples say: median, its interval, spread, and a verdict in words. Pure functions; numpy only.
+"""What samples say: median, its interval, spread, and a verdict in words. Pure; numpy only.
 
 The interval is the one that a reader needs: measure again, and the new median falls inside it with
 the stated probability. A plain 95 % confidence interval of the median does not do that: it covers
@@ -9,8 +9,8 @@ for any continuous noise. It needs no bootstrap (whose percentile interval of a 
 order statistics as well, chosen by random draws) and gives the same answer every time.
 
 Timings follow one another and are not independent: a slow second makes all its samples slow. The
-interval widens by the correlation seen in "above or below the median", which is the one that decides
-how much a median can move.
+interval widens by the correlation seen in "above or below the median", which is the one that
+decides how much a median can move.
 
 Source: Fligner and Wolfe, "Some applications of sample analogues to the probability integral
 transformation and a coverage property", The American Statistician 30 (1976), 78-85.
@@ -84,19 +84,19 @@ def correlation_time(samples: ArrayLike) -> float:
     power = float(signs @ signs)
     if power == 0:
         return 1.0
-    total = 1.0
-    for lag in range(1, n // 2):
-        correlation = float(signs[:-lag] @ signs[lag:]) / power
-        if correlation <= 1 / math.sqrt(n):
-            break
-        total += 2 * correlation
-    return total
+    spectrum = np.abs(np.fft.rfft(signs, 2 * n)) ** 2
+    correlations = np.fft.irfft(spectrum)[1 : n // 2] / power
+    faded = np.flatnonzero(correlations <= 1 / math.sqrt(n))
+    positive = correlations[: faded[0]] if len(faded) else correlations
+    return 1.0 + 2 * float(positive.sum())
 
 
 def percentiles(
     samples_s: Sequence[float], at: Sequence[float] = (5, 25, 50, 75, 95)
 ) -> list[float]:
-    """The samples' percentiles, linear between samples; at in percent. Raises ValueError if empty."""
+    """The samples' percentiles, at in percent, linear between samples.
+
+    Raises ValueError when there are none."""
     return [float(value) for value in np.percentile(_checked(samples_s), at)]
 
 

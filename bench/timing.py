@@ -5,6 +5,8 @@ alone, so that a test can put any behaviour behind it. The order is: one first s
 checked by the caller), warm-up until two windows agree, then rounds of at least 20 ms until the
 interval of the median is tight, stalls, or the time is up.
 
+A row whose interval ends up wider than ±2 % is flagged `noisy`, whatever ended it.
+
 What is bounded, and how, where one step takes seconds (a large model on two CPU cores): the first
 step counts as a warm-up window, so warm-up adds one more; samples stop at twice the cap as soon as
 there are three. Such a row has fewer than seven samples and is flagged `noisy`.
@@ -69,13 +71,19 @@ class HostClock:
     def block(self, step: Step, steps: int) -> Block:
         """See Clock."""
         parts: list[tuple[float, ...]] = []
+        edges: list[float] = []
+
+        def mark() -> None:
+            edges.append(self._now())
+
         started = self._now()
         for _ in range(steps):
-            marks = [self._now()]
-            step(lambda marks=marks: marks.append(self._now()))  # type: ignore[misc]
-            if len(marks) > 1:
-                marks.append(self._now())
-                parts.append(tuple(b - a for a, b in itertools.pairwise(marks)))
+            edges.clear()
+            mark()
+            step(mark)
+            if len(edges) > 1:
+                mark()
+                parts.append(tuple(b - a for a, b in itertools.pairwise(edges)))
         elapsed = self._now() - started
         return Block(steps, elapsed, elapsed, tuple(parts))
 
@@ -98,24 +106,26 @@ class CudaClock:
 
     def block(self, step: Step, steps: int) -> Block:
         """See Clock."""
-        marks: list[list[torch.cuda.Event]] = [[] for _ in range(steps)]
+        marks: list[list[torch.cuda.Event]] = []
+
+        def mark() -> None:
+            marks[-1].append(_recorded_event())
+
         torch.cuda.synchronize()
         started = time.perf_counter()
         first = _recorded_event()
-        for events in marks:
-            step(lambda events=events: events.append(_recorded_event()))  # type: ignore[misc]
-            if events:
-                events.append(_recorded_event())
+        for _ in range(steps):
+            marks.append([])
+            step(mark)
+            if marks[-1]:
+                mark()
         last = _recorded_event()
         last.synchronize()
         host_s = time.perf_counter() - started
-        parts = []
-        begin = first
-        for events in marks:
-            if events:
-                edges = itertools.pairwise([begin, *events])
-                parts.append(tuple(_seconds(a, b) for a, b in edges))
-                begin = events[-1]
+        parts, begin = [], first
+        for events in filter(None, marks):
+            parts.append(tuple(_seconds(a, b) for a, b in itertools.pairwise([begin, *events])))
+            begin = events[-1]
         return Block(steps, _seconds(first, last), host_s, tuple(parts))
 
     def latency(self, step: Step) -> float:
@@ -261,11 +271,11 @@ def sample(take: Callable[[int], Round], steps: int, *, cap_s: float, protocol: 
         parts.extend(taken.parts_s)
         elapsed_s += taken.elapsed_s
         taken_steps += taken.steps
-        widths.append(statistics.relative_half_width(samples))
+        if len(samples) >= protocol.min_samples and elapsed_s >= protocol.min_s:
+            # The interval of a handful of samples can be narrow by luck: never looked at.
+            widths.append(statistics.relative_half_width(samples))
         stopped_by = stop_reason(len(samples), elapsed_s, widths, cap_s=cap_s, protocol=protocol)
-    noisy = stopped_by in ("stall", "slow") or (
-        stopped_by == "cap" and widths[-1] > statistics.FAIR
-    )
+    noisy = stopped_by == "slow" or widths[-1] > statistics.FAIR
     return Timing(
         samples_s=tuple(samples),
         flags=("noisy",) if noisy else (),
@@ -290,11 +300,12 @@ def stop_reason(
     Args:
         samples: how many there are.
         elapsed_s: the time that they took.
-        widths: half the interval as a share of the median, after each round so far.
+        widths: half the interval as a share of the median, after each round that left at least
+            protocol.min_samples samples and protocol.min_s seconds.
         cap_s: when to stop in any case, if there are enough samples.
         protocol: the other limits.
     """
-    if samples < protocol.min_samples or elapsed_s < protocol.min_s:
+    if not widths:
         slow = elapsed_s >= 2 * cap_s and samples >= FEWEST_SAMPLES
         return "slow" if slow else None
     if widths[-1] <= protocol.interval_target:

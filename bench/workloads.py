@@ -87,17 +87,15 @@ def images(
     model: Model, batch_size: int, *, device: torch.device, protocol: Protocol
 ) -> torch.Tensor:
     """A seeded batch of random images in the protocol's type and layout."""
-    generator = torch.Generator(device).manual_seed(protocol.seed)
     batch = torch.randn(
         (batch_size, 3, model.image_size, model.image_size),
-        generator=generator,
+        generator=torch.Generator(device).manual_seed(protocol.seed),
         device=device,
-        dtype=torch.float32,
-    )
-    return batch.to(
         dtype=_MODEL_DTYPES.get(protocol.precision, torch.float32),
-        memory_format=torch.channels_last if protocol.layout == "nhwc" else torch.contiguous_format,
     )
+    if protocol.layout == "nhwc":
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    return batch
 
 
 class Work(Interface):
