@@ -6,10 +6,12 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 # A column's heading for people, and how one of its values reads.
@@ -39,7 +41,7 @@ def output_options(command: Command) -> Command:
     return command
 
 
-def show(frame: pd.DataFrame, output: str | None, columns: Columns) -> None:
+def show(frame: "pd.DataFrame", output: str | None, columns: Columns) -> None:
     """Print a frame: all of it as JSON or CSV, or the named columns as a table for people."""
     if output == "json":
         print_json(records(frame))
@@ -78,7 +80,7 @@ def table(headings: list[str], rows: list[list[str]]) -> None:
     console.print(grid)
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """A frame's rows as plain JSON values: what is missing is None, a time is ISO 8601."""
     names = list(frame.columns)
     return [
@@ -118,6 +120,8 @@ def millions(value: Any) -> str:
 
 
 def _missing(value: Any) -> bool:
+    import pandas as pd
+
     return bool(pd.isna(value))
 
 
@@ -130,7 +134,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if _missing(value) or (isinstance(value, float) and not math.isfinite(value)):
         return None
-    return value.isoformat() if isinstance(value, pd.Timestamp) else value
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def _csv_cell(value: Any) -> Any:

@@ -38,6 +38,7 @@ MULTIPLY_ADDS_DIFFER = {
     "convmixer_*": PADDED_SAME,
     "efficientnet_b[03]_gn": NORMS,
     "mobilenetv2_035": NORMS,
+    "ghostnet_050": NORMS,
     "vit_dwee_patch16_reg1_gap_256": UNFUSED,
     "vit_dpwee_patch16_reg1_gap_256": UNFUSED,
 }
@@ -259,18 +260,21 @@ def test_merging_the_branches_gives_the_published_figures(architecture, timm, be
 def test_sizes_crops_and_interpolation_are_those_of_the_published_accuracies(models):
     ours = models.set_index("model")
     with NEWEST_ACCURACIES.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["model"] in ours.index]
-    assert len(rows) > 1500
-    same = 0
-    for row in rows:
-        mine = ours.loc[row["model"]]
-        size = mine["input_size"] if pd.isna(mine["test_size"]) else mine["test_size"]
-        same += (
-            size == int(row["img_size"])
-            and mine["crop_fraction"] == pytest.approx(float(row["crop_pct"]), abs=0.0006)
-            and mine["interpolation"] == row["interpolation"]
-        )
-    assert same / len(rows) > 0.98
+        published = {(row["model"], int(row["img_size"])): row for row in csv.DictReader(file)}
+    evaluated = ours[ours.index.isin({model for model, _ in published})]
+    assert len(evaluated) > 1100
+    differ = set()
+    for mine in evaluated.itertuples():
+        size = mine.input_size if pd.isna(mine.test_size) else mine.test_size
+        row = published.get((mine.Index, int(size)))
+        if (
+            row is None
+            or mine.crop_fraction != pytest.approx(float(row["crop_pct"]), abs=0.0006)
+            or mine.interpolation != row["interpolation"]
+        ):
+            differ.add(mine.Index)
+    # timm's registry gives these a crop of 0.9; they were evaluated with 1.0.
+    assert {model.rpartition("_")[0] for model in differ} == {"fasternet"}
 
 
 # by hand
