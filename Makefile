@@ -36,7 +36,7 @@ types: $(VENV)/installed-tests
 # A stamp is younger than the lists it was installed from, or pip looks again. pip is asked through
 # Python because a moved folder leaves its own script pointing at the old place.
 $(VENV)/installed: requirements.txt constraints.txt
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "$(VENV) has a Python older than 3.11: make clean, then make run PYTHON=python3.12" >&2; \
 	    exit 1; }
