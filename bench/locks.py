@@ -110,6 +110,19 @@ def write_holder(device: str, holder: Holder) -> None:
     temporary.replace(_path(device, "json"))
 
 
+def beat(device: str) -> None:
+    """A sign of life from whoever holds the lock."""
+    os.utime(_path(device, "json"))
+
+
+def last_beat(device: str) -> int:
+    """A number that changes with each sign of life; 0 when there never was one."""
+    try:
+        return _path(device, "json").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def is_held(device: str) -> bool:
     """Whether a run holds the device's lock now."""
     try:

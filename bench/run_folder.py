@@ -103,6 +103,11 @@ class RunFolder:
         """The published rows."""
         return self.path / "results.parquet"
 
+    @property
+    def reserve(self) -> Path:
+        """Space kept while the run lives, for writing down its end on a disk that is full."""
+        return self.path / "reserve"
+
     def request(self) -> Request:
         """What was asked.
 

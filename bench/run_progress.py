@@ -78,7 +78,8 @@ def row_text(row: Measurement) -> str:
     else:
         value = f"{(row.batch_size or 1) / median_s:,.4g} images/s"
     flags = f"  [{', '.join(row.flags)}]" if row.flags else ""
-    return f"{name}: {value} ±{100 * width:.2g} % (batch {row.batch_size}){flags}"
+    percent = f"{100 * width:.2g}" if width < 1 else f"{100 * width:.0f}"
+    return f"{name}: {value} ±{percent} % (batch {row.batch_size}){flags}"
 
 
 def _watch(run: str, data: Path, console: Console) -> Status:
@@ -90,7 +91,7 @@ def _watch(run: str, data: Path, console: Console) -> Status:
             now = runs.status(run, data)
             rows = runs.measurements(run, data)
             for row in rows[shown:]:
-                console.print(row_text(row))
+                console.print(row_text(row), soft_wrap=True)
             shown = len(rows)
             what = f"{_name(now.current)}: {now.phase}" if now.current else now.state
             left = "" if now.eta_s is None else f"{_clock(now.eta_s)} left"

@@ -170,6 +170,7 @@ def _needs_recovery(now: Status) -> bool:
 def _recover(folder: RunFolder) -> None:
     """Publish a run that is over and has no end. Only inside admission."""
     now = run_status.of(folder)
+    folder.reserve.unlink(missing_ok=True)
     if now.ended_at is None:
         processes.sweep(lambda: processes.marked(processes.RUN_MARK, folder.run))
     rows = run_folder.publish(folder)

@@ -6,27 +6,43 @@ It is detached: it outlives the browser tab, the server and the terminal that su
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import psutil
 
-from bench import journal, locks, processes, run_folder
+from bench import journal, locks, processes, run_folder, warden
+from bench.errors import BenchError
 from bench.run_folder import RunFolder
 from bench.sweep import LIMITS, Limits, Outcome, sweep
 
+# A worker that prints without end must not fill the disk.
+LARGEST_LOG_BYTES = 64 * 2**20
+# Kept free for the end of the journal and the published file, should the disk fill up.
+RESERVE_BYTES = 4 * 2**20
+HEARTBEAT_S = 1.0
+
 
 @dataclass
-class _Stop:
-    """Whether somebody asked this run to stop, through the marker or with a signal."""
+class _Watch:
+    """What the supervisor looks at several times a second while a worker works."""
 
     folder: RunFolder
-    by_signal: str | None = field(default=None)
+    lock: str
+    by_signal: str | None = None
+    next_beat_s: float = 0.0
 
-    def asked(self) -> bool:
+    def asked_to_stop(self) -> bool:
+        """Whether somebody asked this run to stop, through the marker or with a signal."""
+        if time.monotonic() >= self.next_beat_s:
+            self.next_beat_s = time.monotonic() + HEARTBEAT_S
+            locks.beat(self.lock)
+            if self.folder.log.stat().st_size > LARGEST_LOG_BYTES:
+                os.truncate(self.folder.log, 0)
         return self.by_signal is not None or self.folder.cancel.exists()
 
     def note(self, number: int, _frame: FrameType | None) -> None:
@@ -49,25 +65,27 @@ def supervise(
         limits: the deadlines.
     """
     os.set_inheritable(lock, False)
+    guard = warden.post(folder.run, keep=lock)
     processes.adopt_orphans()
     os.environ[processes.RUN_MARK] = folder.run
-    stop = _Stop(folder)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop.note)
-    events = journal.Journal(folder.journal)
-    me = psutil.Process()
     before = journal.read(folder.journal)
-    assert before.lock is not None
-    locks.write_holder(
-        before.lock,
-        locks.Holder(run=folder.run, data=str(folder.data), pid=me.pid, began=me.create_time()),
-    )
+    if before.lock is None:
+        raise BenchError(f"the journal of run {folder.run} does not say who asked for what")
+    watch = _Watch(folder, before.lock)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, watch.note)
+    me = psutil.Process()
+    holder = locks.Holder(run=folder.run, data=str(folder.data), pid=me.pid, began=me.create_time())
+    locks.write_holder(before.lock, holder)
+    events = journal.Journal(folder.journal)
     events.append("starting", pid=me.pid, began=me.create_time())
-    outcome = _measure(folder, events, before, stop, worker=worker, limits=limits)
-    processes.sweep(processes.descendants)
+    outcome = _measure(folder, events, before, watch, worker=worker, limits=limits)
+    processes.sweep(lambda: [p for p in processes.descendants() if p.pid != guard.pid])
+    folder.reserve.unlink(missing_ok=True)
     rows, outcome = _publish(folder, outcome)
     events.append("end", state=outcome.state, error=outcome.error, rows=rows)
     os.close(lock)
+    guard.relieve()
     return outcome
 
 
@@ -75,17 +93,22 @@ def _measure(
     folder: RunFolder,
     events: journal.Journal,
     before: journal.Fold,
-    stop: _Stop,
+    watch: _Watch,
     *,
     worker: Sequence[str] | None,
     limits: Limits,
 ) -> Outcome:
     """The sweep over the rows that are missing; what goes wrong in it becomes an outcome."""
+    measured = 0
 
     def record(event: str, **values: Any) -> None:
+        nonlocal measured
         events.append(event, **values)
+        measured += event == "measurement"
 
     try:
+        with folder.reserve.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
         request = folder.request()
         missing = [workload for workload in request.workloads if workload not in before.rows]
         with folder.log.open("a+b", buffering=0) as log:
@@ -94,7 +117,7 @@ def _measure(
                 request.protocol,
                 request.device,
                 record=record,
-                cancelled=stop.asked,
+                cancelled=watch.asked_to_stop,
                 log=log,
                 command=worker,
                 limits=limits,
@@ -103,9 +126,9 @@ def _measure(
             )
     except Exception as error:  # noqa: BLE001 - whatever it is, the run's end must be written
         traceback.print_exc(file=sys.stderr)
-        return Outcome("failed", _sentence(error))
-    if outcome.state == "cancelled" and stop.by_signal is not None:
-        return Outcome("cancelled", f"the run was stopped by {stop.by_signal}")
+        return Outcome("partial" if measured else "failed", _sentence(error))
+    if outcome.state == "cancelled" and watch.by_signal is not None:
+        return Outcome("cancelled", f"the run was stopped by {watch.by_signal}")
     return outcome
 
 

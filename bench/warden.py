@@ -1,0 +1,57 @@
+"""A second pair of eyes: when the supervisor is gone, whatever its run left behind is ended.
+
+The warden is a fork of the supervisor that does nothing but wait for it. It holds a copy of the
+device's lock, so a run that died looks alive until its last process is dead, and the next run never
+meets them on the device.
+"""
+
+import os
+import signal
+from dataclasses import dataclass
+
+from bench import processes
+
+
+@dataclass(frozen=True, slots=True)
+class Warden:
+    """The warden seen from the supervisor: its process, and the pipe whose end it waits for."""
+
+    pid: int
+    pipe: int
+
+    def relieve(self) -> None:
+        """Let it look for what is left, and go."""
+        os.close(self.pipe)
+
+
+def post(run: str, *, keep: int) -> Warden:
+    """Start the warden of this process; it acts when this process ends, however that happens.
+
+    Args:
+        run: whose processes it ends.
+        keep: descriptor of the device's lock, which it holds until they are gone.
+    """
+    watched, held = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(held)
+        _watch(run, watched, keep)
+    os.close(watched)
+    return Warden(pid, held)
+
+
+def _watch(run: str, watched: int, keep: int) -> None:
+    """Wait for the end of the pipe, end what is left of the run, and leave; never returns."""
+    status = 1
+    try:
+        # What is sent to the supervisor's group or session is not for the warden.
+        os.setsid()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.read(watched, 1)
+        processes.sweep(lambda: processes.marked(processes.RUN_MARK, run), patience_s=60.0)
+        os.close(keep)
+        status = 0
+    finally:
+        # Without the clean-up of a process that this one is only a copy of.
+        os._exit(status)
