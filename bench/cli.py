@@ -103,7 +103,7 @@ def results(data: Path, output: str | None) -> None:
         "throughput": ("throughput", out.number(",")),
         "latency": ("latency", out.number(",")),
         "training": ("training", out.number(",")),
-        "source": ("source", out.text),
+        "source": ("source", lambda files: files.partition(":")[0]),
     }
     out.show(sets.drop(columns="measures"), output, columns)
 
@@ -211,8 +211,8 @@ def points(
         "family": ("family", out.text),
         "image_size": ("image size", out.text),
         "top1_percent": ("top-1 %", out.number(".2f")),
-        "seconds_per_image": ("ms an image", lambda s: f"{1000 * s:,.3g}"),
-        "images_per_s": ("images/s", out.number(",.4g")),
+        "seconds_per_image": ("ms an image", lambda seconds: out.significant(3)(1000 * seconds)),
+        "images_per_s": ("images/s", out.significant(4)),
         "parameters": ("parameters", out.millions),
         "frontier": ("frontier", lambda on: "yes" if on else ""),
         "lead": ("lead", out.number("+.2f")),

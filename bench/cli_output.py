@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 # A column's heading for people, and how one of its values reads.
 Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
+
+_NUMERIC = re.compile(r"([+-]?[\d,]+(\.\d+)?( [MG])?)?")
 
 
 def data_option(command: Command) -> Command:
@@ -64,17 +67,15 @@ def print_json(value: Any) -> None:
 
 
 def table(headings: list[str], rows: list[list[str]]) -> None:
-    """A table for people: as wide as the terminal, or as it needs to be where there is none."""
+    """A table for people, as wide as it needs to be: ids broken over lines cannot be copied."""
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 10_000
+    console = Console(markup=False, highlight=False, emoji=False, width=10_000)
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for index, heading in enumerate(headings):
-        numeric = bool(rows) and all(_looks_numeric(row[index]) for row in rows)
-        grid.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+        numeric = all(_NUMERIC.fullmatch(row[index]) for row in rows)
+        grid.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
         grid.add_row(*(printable(cell) for cell in row))
     console.print(grid)
@@ -110,6 +111,19 @@ def number(form: str) -> Callable[[Any], str]:
     return lambda value: "" if _missing(value) else format(value, form)
 
 
+def significant(digits: int) -> Callable[[Any], str]:
+    """A way to write numbers with so many digits and no more: `0.0713`, `14,020`, `0.09`."""
+
+    def form(value: Any) -> str:
+        if _missing(value):
+            return ""
+        places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
+        written = f"{float(f'{value:.{digits}g}'):,.{places}f}"
+        return written.rstrip("0").rstrip(".") if "." in written else written
+
+    return form
+
+
 def millions(value: Any) -> str:
     """A count as people say it: `25.6 M`, `4.1 G`."""
     if _missing(value):
@@ -142,7 +156,3 @@ def _csv_cell(value: Any) -> Any:
     if isinstance(value, list):
         return ";".join(map(str, value))
     return json.dumps(value) if isinstance(value, dict) else value
-
-
-def _looks_numeric(cell: str) -> bool:
-    return not cell or cell[0].isdigit() or (cell[0] in "+-" and cell[1:2].isdigit())

@@ -157,3 +157,13 @@ def percentage(cells: Mapping[str, str], column: str) -> Decimal | None:
     if value is not None and not 0 <= value <= 100:
         raise RefusedError(f"{column} must be from 0 to 100: {cells[column]}")
     return value
+
+
+def fraction(cells: Mapping[str, str], column: str) -> Decimal | None:
+    """As `positive`, up to 2 (a crop of 1.15 pads the image); None also where the cell is empty."""
+    if not cells.get(column):
+        return None
+    value = positive(cells, column)
+    if value is not None and value > 2:
+        raise RefusedError(f"{column} must be at most 2: {cells[column]}")
+    return value

@@ -32,6 +32,8 @@ AGREEMENT = Decimal("0.1")
 # An accuracy and its error are rounded to three decimals each.
 PERCENT_AGREEMENT = Decimal("0.001")
 MILLION, GIGA = 6, 9
+# What timm resizes images with.
+INTERPOLATIONS = ("bicubic", "bilinear", "nearest", "nearest-exact", "lanczos", "box", "hamming")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +244,11 @@ def _accuracy_row(cells: Mapping[str, str]) -> Row:
         raise RefusedError("incomplete: no top1")
     if top5 is not None and top1 > top5:
         raise RefusedError(f"top1 {top1} is above top5 {top5}")
-    crop = "crop_pct" if "crop_pct" in cells else "cropt_pct"
-    crop_fraction = csv_lines.positive(cells, crop) if cells.get(crop) else None
+    crop_fraction = csv_lines.fraction(cells, "crop_pct" if "crop_pct" in cells else "cropt_pct")
+    interpolation = cells.get("interpolation") or None
+    if interpolation not in (None, *INTERPOLATIONS):
+        known = ", ".join(INTERPOLATIONS)
+        raise RefusedError(f"interpolation {interpolation[:40]!r} is none of {known}")
     architecture, _, tag = model.partition(".")
     return {
         "model": model,
@@ -253,9 +258,7 @@ def _accuracy_row(cells: Mapping[str, str]) -> Row:
         "top1_percent": float(top1),
         "top5_percent": None if top5 is None else float(top5),
         "crop_fraction": None if crop_fraction is None else float(crop_fraction),
-        "interpolation": (
-            csv_lines.name(cells, "interpolation") if cells.get("interpolation") else None
-        ),
+        "interpolation": interpolation,
         "parameters": csv_lines.scaled(cells, "param_count", MILLION),
     }
 

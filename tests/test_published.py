@@ -441,7 +441,11 @@ def test_a_bad_speed_row_is_named_and_the_good_one_stays(folder, row, reason):
         ("vgg11.tv_in1k,224,96,31,88.6,11.4,132.86,0.875,bilinear", "do not make 100"),
         ("vgg11.tv_in1k,224,89,11,88.6,11.4,132.86,0.875,bilinear", "top1 89 is above top5 88.6"),
         ("vgg11.tv_in1k,224,69,31,88.6,11.4,132.86,-0.8,bilinear", "crop_pct must be positive"),
-        ("vgg11.tv_in1k,224,69,31,88.6,11.4,132.86,0.8,<script>", "interpolation is not a name"),
+        (
+            "vgg11.tv_in1k,224,69,31,88.6,11.4,132.86,0.8,<script>",
+            "interpolation '<script>' is none of bicubic",
+        ),
+        ("vgg11.tv_in1k,224,69,31,88.6,11.4,132.86,2.9,bilinear", "crop_pct must be at most 2"),
         (ACCURACY_ROW, "a second resnet50.a1_in1k, imagenet-1k, 288"),
     ],
 )
