@@ -157,7 +157,7 @@ def ranked(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def frontier(frame: pd.DataFrame) -> pd.Series:
-    """Which models no other model beats: none is at least as fast and as accurate, and better in one.
+    """Which models no other beats: none is at least as fast and as accurate, and better in one.
 
     Args:
         frame: seconds_per_image and top1_percent, any order.
@@ -166,7 +166,7 @@ def frontier(frame: pd.DataFrame) -> pd.Series:
         bool, indexed as frame. Exact twins stand or fall together.
     """
     order = frame.sort_values(["seconds_per_image", "top1_percent"], ascending=[True, False])
-    best = order["top1_percent"].cummax().shift(fill_value=-math.inf)
+    best = order["top1_percent"].astype("float64").cummax().shift(fill_value=-math.inf)
     twin = (
         order[["seconds_per_image", "top1_percent"]]
         .eq(order[["seconds_per_image", "top1_percent"]].shift())
@@ -213,10 +213,10 @@ def leads(frame: pd.DataFrame) -> pd.Series:
             if math.isfinite(rival):
                 rivals[row] = rival
         start = end
-    for row in np.flatnonzero(np.isnan(rivals)):
-        others = np.flatnonzero(families != families[row])
+    for lonely in np.flatnonzero(np.isnan(rivals)):
+        others = np.flatnonzero(families != families[lonely])
         if len(others):
-            rivals[row] = top1[others[0]]
+            rivals[lonely] = top1[others[0]]
     return pd.Series(top1 - rivals, index=order.index, dtype="float64").reindex(frame.index)
 
 

@@ -4,29 +4,37 @@ import pandas as pd
 import streamlit as st
 
 from bench.errors import BenchError
+from bench.points import without_test_models
 from pages.ui import charts, data, selection, words
+from pages.ui.entrance import through_app
 from pages.ui.selection import Selection
 from pages.ui.sentence import sentence
 from pages.ui.table import COLUMNS, table
 from pages.ui.views import PICKED
 
+through_app()
+
 ALT = (
     "Scatter chart of timm's image models: time per image on a logarithmic axis, faster to the "
     "left, against top-1 accuracy. The table below it holds the same models."
 )
+HOW_TO_READ = (
+    "The line is the frontier: no model beats those on it on both speed and accuracy. "
+    "Drag to move, Ctrl + wheel to zoom, double-click to go back."
+)
 
-speed, accuracy = data.speed_signature(), data.accuracy_signature()
-sets = data.sets(speed)
+files = data.Files(data.speed_signature(), data.accuracy_signature())
+sets = data.sets(files.speed)
 
 st.header("Which image model should I use?", anchor=False)
 
-for problem in data.problems(speed, accuracy):
+for problem in data.problems(files.speed, files.accuracy):
     st.warning(
         f"Left out {words.escaped(problem.path.name)}: {words.escaped(problem.reason)}. "
         "Every other file is shown.",
         icon=":material/warning:",
     )
-if sets.empty or not data.datasets(accuracy):
+if sets.empty or not data.datasets(files.accuracy):
     st.info(
         "There are no results to show yet. `python -m bench import FOLDER` reads timm's published "
         "CSV files; **Run benchmark** in the sidebar measures this machine.",
@@ -34,7 +42,7 @@ if sets.empty or not data.datasets(accuracy):
     )
     st.stop()
 
-chosen = selection.sidebar(sets, accuracy, selection.saved_views())
+chosen = selection.sidebar(sets, files, selection.saved_views())
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -48,65 +56,80 @@ def specification(
 
 
 def beside_points(chosen: Selection) -> pd.DataFrame | None:
-    """The second results set's points under the same filters; None where there are none."""
+    """The second results set's points; None where there are none."""
     if chosen.beside is None:
         return None
-    measure = chosen.measure
-    if measure not in sets.loc[chosen.beside, "measures"]:
-        measure = next(iter(sets.loc[chosen.beside, "measures"]))
+    present = sets.loc[chosen.beside, "measures"]
+    measure = chosen.measure if chosen.measure in present else next(iter(present))
+    if measure != chosen.measure:
         st.caption(
-            f"The set beside it holds no {selection.MEASURE_NAMES[chosen.measure].lower()}: "
-            f"its {selection.MEASURE_NAMES[measure].lower()} is shown."
+            f"The set laid beside holds no {selection.MEASURE_NAMES[chosen.measure].lower()}: "
+            f"its {selection.MEASURE_NAMES[measure].lower()} is drawn."
         )
-    return data.joined(speed, accuracy, chosen.beside, measure, chosen.dataset)
+    return data.points_of(files, chosen.beside, measure, chosen.dataset)
 
 
-try:
-    everything = data.joined(speed, accuracy, chosen.run, chosen.measure, chosen.dataset)
-    beside_all = beside_points(chosen)
-except BenchError as error:
-    st.error(f"{words.escaped(str(error))}.", icon=":material/error:")
-    st.stop()
+def board() -> None:
+    """The sentence, the chart and the table; redrawn by itself while a run in it measures."""
+    try:
+        everything = data.points_of(files, chosen.run, chosen.measure, chosen.dataset)
+        beside_everything = beside_points(chosen)
+    except BenchError as error:
+        st.error(f"{words.escaped(str(error))}.", icon=":material/error:")
+        return
+    left = selection.filtered(everything, chosen)
+    if left.emptied_by is not None:
+        st.info(
+            f"No model is left: **{left.emptied_by}** filters out the last one. Widen it, or press "
+            "**Reset** in the sidebar.",
+            icon=":material/filter_alt_off:",
+        )
+        return
+    st.markdown(sentence(left.points, sets.loc[chosen.run], chosen))
 
-left = selection.filtered(everything, chosen)
-if left.emptied_by is not None:
-    st.info(
-        f"No model is left: **{left.emptied_by}** filters out the last one. Widen it, or press "
-        "**Reset** in the sidebar.",
-        icon=":material/filter_alt_off:",
+    beside = None
+    if beside_everything is not None:
+        beside = selection.filtered(beside_everything, chosen).points
+    drawn_sets = [frame for frame in (everything, beside_everything) if frame is not None]
+    axes = charts.domains(
+        drawn_sets if chosen.test_models else [without_test_models(one) for one in drawn_sets]
     )
-    st.stop()
-beside = selection.filtered(beside_all, chosen).points if beside_all is not None else None
+    colours = tuple(charts.colours(chosen.families or (PICKED if chosen.view else ())))
+    st.vega_lite_chart(
+        charts.drawn(
+            selection.one_a_point(left.points, chosen),
+            colour_domain=colours,
+            axes=axes,
+            frontier=selection.one_a_point(left.frontier, chosen),
+            search=chosen.search,
+            beside=None if beside is None else selection.one_a_point(beside, chosen),
+            names=tuple(sets["label"].get(run or "", "") for run in (chosen.run, chosen.beside)),
+            label_all=chosen.best_by is not None,
+        ),
+        specification(chosen.measure, axes, colours, selection.DATASET_NAMES[chosen.dataset]),
+        key="accuracy_against_speed",
+        alt=ALT,
+    )
+    beside_words = ""
+    if beside is not None and chosen.beside is not None:
+        label = words.escaped(sets.loc[chosen.beside, "label"])
+        beside_words = f" Diamonds are {label}: {words.counted(len(beside), 'weight')}."
+    st.caption(f"{words.counted(len(left.points), 'weight')}.{beside_words} {HOW_TO_READ}")
 
-st.markdown(sentence(left.points, sets.loc[chosen.run], chosen))
+    st.dataframe(
+        table(left.points),
+        column_config=COLUMNS,
+        hide_index=True,
+        width="stretch",
+        height=420,
+        key="table",
+    )
+    if beside is not None:
+        with st.expander("The set laid beside, as a table"):
+            st.dataframe(
+                table(beside), column_config=COLUMNS, hide_index=True, width="stretch", key="other"
+            )
 
-visible = [frame for frame in (everything, beside_all) if frame is not None]
-axes = charts.domains([selection.without_test_models(frame) for frame in visible])
-picked = chosen.families or (PICKED if chosen.view else ())
-colours = tuple(charts.colours(picked))
-st.vega_lite_chart(
-    charts.drawn(
-        selection.one_a_point(left.points, chosen),
-        colour_domain=colours,
-        axes=axes,
-        frontier=selection.one_a_point(left.frontier, chosen),
-        search=chosen.search,
-        beside=None if beside is None else selection.one_a_point(beside, chosen),
-        label_all=chosen.best_by is not None,
-    ),
-    specification(chosen.measure, axes, colours, selection.DATASET_NAMES[chosen.dataset]),
-    key="accuracy_against_speed",
-    alt=ALT,
-)
-st.caption(
-    f"{words.counted(len(left.points), 'weight')}. The line is the frontier: no model beats those on it "
-    "on both speed and accuracy. Drag to move, Ctrl + wheel to zoom, double-click to go back."
-)
-st.dataframe(
-    table(left.points),
-    column_config=COLUMNS,
-    hide_index=True,
-    width="stretch",
-    height=420,
-    key="table",
-)
+
+measuring = any(data.is_live(run) for run in (chosen.run, chosen.beside) if run)
+st.fragment(board, run_every=1.0 if measuring else None)()

@@ -6,8 +6,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import harness
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from bench import points, store
 
 ARTEFACTS = harness.REPOSITORY / "tests" / "artefacts"
 
@@ -35,6 +38,24 @@ def shared() -> Path:
     if not (folder / "timm-results").is_dir():
         pytest.skip(f"timm's CSV files are not at {folder / 'timm-results'}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def speed() -> pd.DataFrame:
+    """Every speed that ships with the project."""
+    files = store.speed_files(store.SHIPPED)
+    frame, problems = store.load(files, store.SPEED_SCHEMA, points.SPEED_COLUMNS, replaces="run")
+    assert not problems
+    return frame
+
+
+@pytest.fixture(scope="session")
+def accuracy() -> pd.DataFrame:
+    """Every accuracy that ships with the project."""
+    files = store.accuracy_files(store.SHIPPED)
+    frame, problems = store.load(files, store.ACCURACY_SCHEMA, replaces="snapshot")
+    assert not problems
+    return frame
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ import pandas as pd
 from pages.ui import words
 
 # Eight families that people look for first keep a colour for good: the first eight colours of
-# theme.chartCategoricalColors, in this order. Picked families take the next five, every other
-# model the one after (grey), lines and labels the one after that (ink), their halo the last (paper).
+# theme.chartCategoricalColors, in this order. Picked families take the next five, every other model
+# the one after (grey), then come lines and labels (ink) and the labels' halo (paper).
 FAMILIES = (
     "resnet",
     "mobilenetv4",
@@ -88,6 +88,7 @@ def drawn(
     frontier: pd.DataFrame,
     search: str = "",
     beside: pd.DataFrame | None = None,
+    names: tuple[str, str] = ("", ""),
     label_all: bool = False,
 ) -> pd.DataFrame:
     """The rows and columns that the chart draws, grey ones first.
@@ -99,6 +100,7 @@ def drawn(
         frontier: the points that the frontier runs through, whether shown themselves or not.
         search: part of a name; what matches is ringed and labelled, nothing is hidden.
         beside: the same of a second results set, drawn as diamonds.
+        names: of the two results sets.
         label_all: label what fits of all points, not of the frontier alone.
     """
     frames = [_rows(points, colour_domain, is_beside=False)]
@@ -107,6 +109,7 @@ def drawn(
     if beside is not None and not beside.empty:
         frames.append(_rows(beside, colour_domain, is_beside=True))
     rows = pd.concat(frames, ignore_index=True)
+    rows["set"] = rows["beside"].map({False: names[0], True: names[1]})
     wanted = search.strip().casefold()
     rows["hit"] = rows["model"].str.casefold().str.contains(wanted, regex=False) & bool(wanted)
     rows = rows.sort_values(
@@ -153,10 +156,10 @@ def _flags(flags: Sequence[str] | None) -> str:
 
 
 def _labelled(rows: pd.DataFrame, axes: Domains, *, label_all: bool) -> pd.DataFrame:
-    """Adds label, label_align, label_dx and label_dy; no two labels overlap, none leaves the plot,
-    and none lies on a crowd of points.
+    """Adds label, label_align, label_dx and label_dy.
 
-    Searched models come first, then the frontier (or all), the greatest lead first.
+    No two labels overlap, none leaves the plot, none lies on a crowd of points. Searched models
+    come first, then the frontier (or all), the greatest lead first.
     """
     low, high = (math.log(value) for value in axes.seconds)
     bottom, top = axes.top1_percent
@@ -275,6 +278,7 @@ def accuracy_against_speed(
                 alt.Tooltip("family:N", title="Family"),
                 alt.Tooltip("lead:N", title="Lead"),
                 alt.Tooltip("flags:N", title="Flags"),
+                alt.Tooltip("set:N", title="Results set"),
             ],
         )
         .add_params(isolate, zoom)
@@ -285,23 +289,28 @@ def accuracy_against_speed(
         .encode(x=x, y=y, color=alt.ColorDatum(INK))
     )
     placed = base.transform_filter("datum.label != ''").encode(x=x, y=y, text="label:N")
-    text = {
-        "fontSize": FONT_SIZE,
-        "clip": True,
-        "align": alt.expr("datum.label_align"),
-        "dx": alt.expr("datum.label_dx"),
-        "dy": alt.expr("datum.label_dy"),
-        "opacity": alt.expr(f"width < {NARROW} ? 0 : 1"),
-    }
-    halos = placed.mark_text(**text, strokeWidth=3, strokeJoin="round").encode(
-        color=alt.ColorDatum(PAPER)
-    )
-    labels = placed.mark_text(**text).encode(color=alt.ColorDatum(INK))
-    return (
+    halos = _text(placed, halo=True).encode(color=alt.ColorDatum(PAPER))
+    labels = _text(placed, halo=False).encode(color=alt.ColorDatum(INK))
+    chart: alt.LayerChart = (
         alt.layer(frontier, intervals, bubbles, rings, halos, labels)
         .resolve_scale(shape="independent")
         .properties(height=HEIGHT, usermeta={"embedOptions": {"renderer": "canvas"}})
     )
+    return chart
+
+
+def _text(placed: alt.Chart, *, halo: bool) -> alt.Chart:
+    chart: alt.Chart = placed.mark_text(
+        fontSize=FONT_SIZE,
+        clip=True,
+        align=alt.expr("datum.label_align"),
+        dx=alt.expr("datum.label_dx"),
+        dy=alt.expr("datum.label_dy"),
+        opacity=alt.expr(f"width < {NARROW} ? 0 : 1"),
+        strokeWidth=3 if halo else 0,
+        strokeJoin="round",
+    )
+    return chart
 
 
 def _time_axis(x: alt.X) -> alt.X:

@@ -5,6 +5,7 @@ and nothing is read twice. Frames are copied out of the cache; nobody can change
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -54,16 +55,6 @@ def _accuracy(signature: Signature) -> tuple[pd.DataFrame, list[store.Problem]]:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def sets(speed: Signature) -> pd.DataFrame:
-    """One row per results set (results.results_sets), with a unique `label` for menus."""
-    frame = results.results_sets(_speed(speed)[0])
-    frame["label"] = [results.label(row) for _, row in frame.iterrows()]
-    twice = frame["label"].duplicated(keep=False)
-    frame.loc[twice, "label"] += " · " + frame.loc[twice, "run"]
-    return frame.set_index("run", drop=False)
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
 def problems(speed: Signature, accuracy: Signature) -> list[store.Problem]:
     """The files that were left out, each with its reason."""
     return _speed(speed)[1] + _accuracy(accuracy)[1]
@@ -79,21 +70,65 @@ def datasets(accuracy: Signature) -> dict[str, list[str]]:
     }
 
 
+@st.cache_data(max_entries=8, show_spinner=False)
+def _published_sets(speed: Signature) -> pd.DataFrame:
+    return results.results_sets(_speed(speed)[0])
+
+
+def sets(speed: Signature) -> pd.DataFrame:
+    """One row per results set (results.results_sets), with a unique `label` for menus.
+
+    Runs that are still measuring are sets too, as soon as they have a figure.
+    """
+    frame = _published_sets(speed)
+    living = [
+        results.results_sets(live)
+        for status in runs.list_runs(folder())
+        if status.run not in set(frame["run"]) and not (live := _live(status.run)).empty
+    ]
+    living = [one for one in living if one["measures"].map(bool).all()]
+    if living:
+        frame = pd.concat([*living, frame], ignore_index=True)
+    frame["label"] = [results.label(row) for _, row in frame.iterrows()]
+    twice = frame["label"].duplicated(keep=False)
+    frame.loc[twice, "label"] += " · " + frame.loc[twice, "run"]
+    return frame.set_index("run", drop=False)
+
+
+def is_live(run: str) -> bool:
+    """Whether a results set is a run that still measures."""
+    return any(status.run == run and status.alive for status in runs.list_runs(folder()))
+
+
+def _live(run: str) -> pd.DataFrame:
+    """The rows of a run that is not published yet, from its journal."""
+    return store.to_frame(runs.live_table(run, folder()).select(list(points.SPEED_COLUMNS)))
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The speed and accuracy files as one rerun sees them."""
+
+    speed: Signature
+    accuracy: Signature
+
+
+def points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFrame:
+    """points.points of one results set, from its file or, while it measures, from its journal.
+
+    Raises InvalidRequest as that does.
+    """
+    if run in set(_published_sets(files.speed)["run"]):
+        return joined(files.speed, files.accuracy, run, measure, dataset)
+    accuracy = _accuracy(files.accuracy)[0]
+    return points.points(_live(run), accuracy, run=run, measure=measure, dataset=dataset)
+
+
 @st.cache_data(max_entries=64, show_spinner="Joining speed with accuracy …")
 def joined(
     speed: Signature, accuracy: Signature, run: str, measure: str, dataset: str
 ) -> pd.DataFrame:
-    """points.points of one results set, cached. Raises InvalidRequest as it does."""
+    """points.points of a published results set, cached. Raises InvalidRequest as that does."""
     return points.points(
         _speed(speed)[0], _accuracy(accuracy)[0], run=run, measure=measure, dataset=dataset
     )
-
-
-def joined_live(run: str, accuracy: Signature, measure: str, dataset: str) -> pd.DataFrame:
-    """The same for a run that is still measuring, from its journal; not cached.
-
-    Raises InvalidRequest while there is nothing to draw yet.
-    """
-    table = runs.live_table(run, folder()).select(points.SPEED_COLUMNS)
-    frame = store.to_frame(table)
-    return points.points(frame, _accuracy(accuracy)[0], run=run, measure=measure, dataset=dataset)

@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "sizes": [],
     "pretraining": [],
     "max_params": None,
+    "test_models": False,
     "view": None,
 }
 
@@ -61,6 +62,7 @@ class Selection:
     image_sizes: tuple[int, ...]
     pretraining: tuple[str, ...]
     max_parameters: float | None
+    test_models: bool
     view: View | None
 
 
@@ -84,7 +86,12 @@ def reset() -> None:
 
 
 def _accept_run_ids(sets: pd.DataFrame) -> None:
-    """Links may name a results set by its id as well as by its label; a wrong one is said."""
+    """Links may name a results set by its id as well as by its label; a wrong one is said.
+
+    A run that this session started is laid beside what is shown as soon as it has a figure.
+    """
+    if st.session_state.get("lay_beside") in sets.index:
+        st.session_state["beside"] = st.session_state.pop("lay_beside")
     for key in ("set", "beside"):
         asked = st.query_params.get(key)
         if asked is None or asked in set(sets["label"]) or asked == NOTHING_BESIDE:
@@ -99,17 +106,17 @@ def _accept_run_ids(sets: pd.DataFrame) -> None:
             )
 
 
-def sidebar(sets: pd.DataFrame, accuracy: data.Signature, view: View | None) -> Selection:
+def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selection:
     """Draw the controls and return what they say.
 
     Args:
         sets: data.sets, not empty.
-        accuracy: identifies the accuracy files.
+        files: the speed and accuracy files.
         view: the saved view that is chosen; it gives the defaults.
     """
     _accept_run_ids(sets)
-    ids = list(sets.index)
-    label = sets["label"].to_dict()
+    ids = [str(run) for run in sets.index]
+    label = {str(run): str(name) for run, name in sets["label"].items()}
     with st.sidebar:
         head, button = st.columns([2, 1], vertical_alignment="center")
         head.markdown("**What to compare**")
@@ -124,7 +131,7 @@ def sidebar(sets: pd.DataFrame, accuracy: data.Signature, view: View | None) -> 
             help="One device with one precision, memory layout and software.",
         )
         st.caption(_particulars(sets.loc[run]))
-        measures = [MEASURE_NAMES[measure] for measure in sets.loc[run, "measures"]]
+        measures = [MEASURE_NAMES[measure] for measure in sets.loc[run]["measures"]]
         measure = st.segmented_control(
             "Measure",
             measures,
@@ -186,7 +193,7 @@ def sidebar(sets: pd.DataFrame, accuracy: data.Signature, view: View | None) -> 
             bind="query-params",
             placeholder="any",
         )
-        more = _more(sets, run, accuracy, label)
+        more = _more(sets, run, files, label)
     return Selection(
         run=run,
         measure=_key_of(MEASURE_NAMES, measure or measures[0]),
@@ -204,7 +211,7 @@ def _default_measure(present: list[str], view: View | None) -> str:
     return wanted if wanted in present else present[0]
 
 
-def _particulars(results_set: pd.Series) -> str:
+def _particulars(results_set: Any) -> str:
     """What the menu has no room for: software, number of figures, source."""
     software = [
         f"{name} {results_set[column]}"
@@ -223,15 +230,14 @@ def _particulars(results_set: pd.Series) -> str:
     return words.escaped(" · ".join(part for part in parts if part))
 
 
-def _more(
-    sets: pd.DataFrame, run: str, accuracy: data.Signature, label: dict[str, str]
-) -> dict[str, Any]:
+def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]) -> dict[str, Any]:
     """The expander's controls, as fields of Selection."""
-    by_snapshot = data.datasets(accuracy)
-    torch = sets.loc[run, "torch"]
-    snapshot = snapshot_for(torch if pd.notna(torch) else None, sorted(by_snapshot))
+    by_snapshot = data.datasets(files.accuracy)
+    this = sets.loc[run]
+    torch = str(this["torch"]) if pd.notna(this["torch"]) else None
+    snapshot = snapshot_for(torch, sorted(by_snapshot))
     datasets = [d for d in DATASET_NAMES if d in by_snapshot.get(snapshot or "", [])]
-    with st.expander("More", icon=":material/tune:", key="more", on_change="rerun"):
+    with st.expander("More", icon=":material/tune:"):
         beside = st.selectbox(
             "Lay beside it",
             [NOTHING_BESIDE, *(other for other in sets.index if other != run)],
@@ -247,9 +253,7 @@ def _more(
             key="dataset",
             bind="query-params",
         )
-        frame = data.joined(
-            data.speed_signature(), accuracy, run, next(iter(sets.loc[run, "measures"])), dataset
-        )
+        frame = data.points_of(files, run, next(iter(this["measures"])), dataset)
         families = st.multiselect(
             "Families",
             sorted(frame["family"].unique()),
@@ -282,6 +286,12 @@ def _more(
             bind="query-params",
             placeholder="any",
         )
+        test_models = st.toggle(
+            "timm's test models",
+            key="test_models",
+            bind="query-params",
+            help="Tiny models that timm made for its own tests (`test_*`); nobody's choice.",
+        )
     return {
         "beside": None if beside == NOTHING_BESIDE else beside,
         "dataset": dataset,
@@ -289,6 +299,7 @@ def _more(
         "image_sizes": tuple(int(size) for size in sizes),
         "pretraining": tuple(pretraining),
         "max_parameters": max_parameters * 1e6 if max_parameters else None,
+        "test_models": test_models,
     }
 
 
@@ -312,10 +323,11 @@ class Filtered:
 def filtered(frame: pd.DataFrame, chosen: Selection) -> Filtered:
     """Apply a selection to a joined results set.
 
-    Which models count is settled first (`test_*` never do), then frontier and lead are computed,
+    Which models count is settled first, then frontier and lead are computed,
     then the best of each family is taken, then the budget cuts.
     """
     counts: list[Step] = [
+        ("timm's test models", lambda f: f if chosen.test_models else without_test_models(f)),
         ("The saved view", lambda f: f[chosen.view.keeps(f)] if chosen.view else f),
         ("Families", lambda f: _isin(f, "family", chosen.families)),
         ("Image sizes", lambda f: _isin(f, "image_size", chosen.image_sizes)),
@@ -349,7 +361,7 @@ def filtered(frame: pd.DataFrame, chosen: Selection) -> Filtered:
             lambda f: points.within_budget(f, min_top1_percent=chosen.min_top1_percent),
         ),
     ]
-    frame, emptied_by = _apply(counts, without_test_models(frame))
+    frame, emptied_by = _apply(counts, frame)
     ranked = points.ranked(frame)
     shown, emptied_by = _apply(shows + budget, ranked, emptied_by)
     frontier, _ = _apply(budget, ranked[ranked["frontier"]])

@@ -1,0 +1,129 @@
+"""How to read the chart, where its figures come from, how they are made, what they do not say."""
+
+import streamlit as st
+
+from bench.records import Protocol
+from pages.ui import data, words
+from pages.ui.entrance import through_app
+
+through_app()
+
+protocol = Protocol()
+
+st.header("Method", anchor=False)
+
+st.subheader("How to read the chart")
+st.markdown(
+    """
+Each bubble is a set of weights at one image size. Up is more accurate; left is faster. The time
+axis
+is logarithmic: a step to the right is always the same factor. A larger bubble is a larger image.
+
+- **Top-1** is the share of images whose first guess is right, as timm publishes it.
+- **Time per image** is 1 / (images per second). For *Inference* and *Training* many images go
+  through at once, so it is not how long one image takes: that is *Latency*, measured at batch size
+  1.
+- **The frontier** is the line through the models that no other beats: none is at least as fast and
+  at least as accurate, and better in one of the two.
+- **A model's lead** is its top-1 minus the best top-1 among other families' models at least as fast
+  (where none is as fast, minus the fastest other model's). It is what you would lose without that
+  family. *Best of each family, by trade-off* shows the model with the greatest lead.
+- **Colour** is the family: what people call a model, read from its name. `_in22` says that the
+  weights saw ImageNet-22k first. Eight families keep their colour for good; the rest is grey, for
+  nobody tells 150 colours apart.
+- **Weights that share an architecture and an image size run at the same speed.** The chart shows
+  the
+  most accurate of them, the table all. A speed at another image size is never borrowed.
+- **Diamonds** are a second results set, laid beside the first.
+"""
+)
+
+st.subheader("Where the figures come from")
+files = data.Files(data.speed_signature(), data.accuracy_signature())
+sets = data.sets(files.speed)
+if sets.empty:
+    st.info("There are no results yet.", icon=":material/inbox:")
+else:
+    st.dataframe(
+        sets.assign(
+            rows=sets["measures"].map(lambda measures: sum(measures.values())),
+            measures=sets["measures"].map(", ".join),
+        )[["label", "measures", "rows", "failures", "source"]],
+        column_config={
+            "label": "Results set",
+            "measures": "Measures",
+            "rows": st.column_config.NumberColumn("Speeds", format="localized"),
+            "failures": "Failures",
+            "source": st.column_config.TextColumn("Source", width="large"),
+        },
+        hide_index=True,
+        height=320,
+    )
+st.markdown(
+    """
+*timm 2022-07* and *timm 2026-08* are the CSV files of the `results` folder of
+[pytorch-image-models](https://github.com/huggingface/pytorch-image-models) by Ross Wightman, Apache
+License 2.0, as of July 2022 (commit 66393d4) and August 2026 (commit aa4b585). They are imported
+without rounding, each row with the name of its file. Their circumstances are what the file names
+say; what they do not say (driver, cuDNN, date) is shown as unknown. *compiled* means that the file
+name says `dynamo`: torch.compile, backend and mode not stated.
+
+The three *fastai 2022* views are the charts of the notebook
+[Which image models are best?](https://www.kaggle.com/code/jhoward/which-image-models-are-best) by
+Jeremy Howard and Ross Wightman, from the same results of one RTX 3090: point for point.
+
+Accuracy of 2022-07 goes with the speeds of PyTorch 1.11, which bear timm's names of that time; the
+newest accuracy goes with everything later. Where timm has renamed a model since, its own table of
+renamed models joins old and new.
+"""
+)
+
+st.subheader("How a speed is measured here")
+st.markdown(
+    f"""
+A separate process builds each model with random weights (nothing is downloaded), moves it to the
+device and measures it on random images:
+
+1. **Warm-up**: at least {protocol.warm_up_min_steps} steps and
+   {words.time(protocol.warm_up_min_s)}, until the medians of the last two windows differ by less
+   than
+   {protocol.warm_up_tolerance:.0%}; after {words.time(protocol.warm_up_max_s)} it is flagged
+   *not warm*.
+2. **Samples**: for *Inference* and *Training*, the device's own clock around blocks of at least
+   {words.time(protocol.block_min_s)}; for *Latency*, the wall time from handing over one image to
+   the finished result.
+3. **Stop** when the 95 % interval of the median is narrower than
+   ±{protocol.interval_target * 100:g} %, or after {words.time(protocol.throughput_cap_s)}
+   ({words.time(protocol.latency_cap_s)} for latency): then it is flagged *noisy*. Never fewer than
+   {protocol.min_samples} samples where the model is quick enough for that.
+4. **Batch size** of *Inference* and *Training*: doubled from 1 until the gain is under
+   {protocol.saturation_gain:.0%} or the memory would pass {protocol.memory_share:.0%} of the
+   device.
+   It stands beside every figure.
+
+Every raw sample is kept; median, interval and spread are computed when read. A model that fails,
+for
+want of memory, by a crash or by taking too long, is a row with the reason, never a gap. The device,
+driver, library versions, precision, memory layout, clocks and threads are stored with every run.
+"""
+)
+
+st.subheader("What the figures do not say")
+st.markdown(
+    """
+- **Speed at a large batch says little about one image.** A model that is fast in bulk can wait on
+  many small kernels when it works alone: look at *Latency*.
+- **Speeds of different sets are comparable only when device, driver, PyTorch, cuDNN, precision,
+  layout, compile mode and power limit agree.** Laid beside each other they show what a change of
+  all
+  these together does, not which of them did it.
+- **A higher top-1 is not always a better architecture.** Pretraining data differ: ImageNet-22k,
+  LAION-2B or WebLI against ImageNet-1k alone. The table names the data where the weights' name
+  does.
+- **Top-1 on ImageNet-1k is one test.** *More* in the sidebar offers five others; on your own images
+  the order may change, and fine-tuning changes it again.
+- **Multiply-adds and parameters are poor proxies for speed**: that is why speeds are measured.
+- **Reading and decoding images is not included**: only the model is timed.
+- **Published times hold no interval.** Differences of a few percent between them may be noise.
+"""
+)
