@@ -5,7 +5,7 @@ import streamlit as st
 
 from bench.errors import BenchError
 from bench.points import without_test_models
-from pages.ui import charts, data, selection, words
+from pages.ui import charts, data, filtering, selection, words
 from pages.ui.entrance import through_app
 from pages.ui.selection import Selection
 from pages.ui.sentence import sentence
@@ -77,7 +77,7 @@ def board() -> None:
     except BenchError as error:
         st.error(f"{words.escaped(str(error))}.", icon=":material/error:")
         return
-    left = selection.filtered(everything, chosen)
+    left = filtering.apply(everything, chosen)
     if left.emptied_by is not None:
         st.info(
             f"No model is left: **{left.emptied_by}** filters out the last one. Widen it, or press "
@@ -89,7 +89,7 @@ def board() -> None:
 
     beside = None
     if beside_everything is not None:
-        beside = selection.filtered(beside_everything, chosen).points
+        beside = filtering.apply(beside_everything, chosen).points
     drawn_sets = [frame for frame in (everything, beside_everything) if frame is not None]
     axes = charts.domains(
         drawn_sets if chosen.test_models else [without_test_models(one) for one in drawn_sets]
@@ -97,12 +97,12 @@ def board() -> None:
     colours = tuple(charts.colours(chosen.families or (PICKED if chosen.view else ())))
     st.vega_lite_chart(
         charts.drawn(
-            selection.one_a_point(left.points, chosen),
+            filtering.one_a_point(left.points, chosen),
             colour_domain=colours,
             axes=axes,
-            frontier=selection.one_a_point(left.frontier, chosen),
+            frontier=filtering.one_a_point(left.frontier, chosen),
             search=chosen.search,
-            beside=None if beside is None else selection.one_a_point(beside, chosen),
+            beside=None if beside is None else filtering.one_a_point(beside, chosen),
             names=tuple(sets["label"].get(run or "", "") for run in (chosen.run, chosen.beside)),
             label_all=chosen.best_by is not None,
         ),

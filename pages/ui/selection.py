@@ -1,14 +1,11 @@
 """The sidebar's controls <-> the URL -> a frozen Selection, and what it leaves of a results set."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from bench import points
-from bench.points import without_test_models
 from bench.results import snapshot_for
 from pages.ui import data, words
 from pages.ui.views import VIEWS, View
@@ -305,90 +302,6 @@ def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]
 
 def _key_of(names: dict[str, str], shown: str) -> str:
     return next(key for key, name in names.items() if name == shown)
-
-
-@dataclass(frozen=True, slots=True)
-class Filtered:
-    """What a selection leaves of a results set.
-
-    points are shown; frontier are the points that its line runs through, shown or not; emptied_by
-    names the filter that left nothing, None where something is left.
-    """
-
-    points: pd.DataFrame
-    frontier: pd.DataFrame
-    emptied_by: str | None = None
-
-
-def filtered(frame: pd.DataFrame, chosen: Selection) -> Filtered:
-    """Apply a selection to a joined results set.
-
-    Which models count is settled first, then frontier and lead are computed,
-    then the best of each family is taken, then the budget cuts.
-    """
-    counts: list[Step] = [
-        ("timm's test models", lambda f: f if chosen.test_models else without_test_models(f)),
-        ("The saved view", lambda f: f[chosen.view.keeps(f)] if chosen.view else f),
-        ("Families", lambda f: _isin(f, "family", chosen.families)),
-        ("Image sizes", lambda f: _isin(f, "image_size", chosen.image_sizes)),
-        (
-            "Pretraining data",
-            lambda f: (
-                f[f["pretraining"].fillna(words.UNKNOWN).isin(chosen.pretraining)]
-                if chosen.pretraining
-                else f
-            ),
-        ),
-        (
-            "Most parameters",
-            lambda f: (
-                f[(f["parameters"] <= chosen.max_parameters).fillna(False)]
-                if chosen.max_parameters is not None
-                else f
-            ),
-        ),
-    ]
-    shows: list[Step] = [
-        (
-            "Best of each family",
-            lambda f: points.best_of_each_family(f, chosen.best_by) if chosen.best_by else f,
-        ),
-    ]
-    budget: list[Step] = [
-        ("Slowest (ms)", lambda f: points.within_budget(f, max_s=chosen.max_s)),
-        (
-            "Top-1 from (%)",
-            lambda f: points.within_budget(f, min_top1_percent=chosen.min_top1_percent),
-        ),
-    ]
-    frame, emptied_by = _apply(counts, frame)
-    ranked = points.ranked(frame)
-    shown, emptied_by = _apply(shows + budget, ranked, emptied_by)
-    frontier, _ = _apply(budget, ranked[ranked["frontier"]])
-    return Filtered(shown, frontier, emptied_by)
-
-
-Step = tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]
-
-
-def _apply(
-    steps: list[Step], frame: pd.DataFrame, emptied_by: str | None = None
-) -> tuple[pd.DataFrame, str | None]:
-    for name, step in steps:
-        left = step(frame)
-        if left.empty and not frame.empty:
-            emptied_by = name
-        frame = left
-    return frame, emptied_by
-
-
-def one_a_point(frame: pd.DataFrame, chosen: Selection) -> pd.DataFrame:
-    """Of weights that share a speed the most accurate; best-of-each-family is left as it is."""
-    return frame if chosen.best_by else points.most_accurate_weights(frame)
-
-
-def _isin(frame: pd.DataFrame, column: str, values: tuple[Any, ...]) -> pd.DataFrame:
-    return frame[frame[column].isin(values)] if values else frame
 
 
 def saved_views() -> View | None:
