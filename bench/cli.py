@@ -48,7 +48,7 @@ for _command in cli_runs.COMMANDS:
 @out.data_option
 @out.output_options
 def models(pattern: str | None, data: Path, output: str | None) -> None:
-    """What timm has: architectures, image sizes, parameters, multiply-adds.
+    """What timm has: models, image sizes, operations.
 
     PATTERN is a name or a shell pattern, of architectures or, with a dot, of weights.
     """
@@ -86,7 +86,7 @@ def models(pattern: str | None, data: Path, output: str | None) -> None:
 @out.data_option
 @out.output_options
 def results(data: Path, output: str | None) -> None:
-    """The results sets: what was measured where, and how many figures each holds."""
+    """The results sets: id, device, and how many figures."""
     from bench.results import results_sets
 
     sets = results_sets(_speed(data)).rename(columns={"run": "id"})
@@ -177,7 +177,9 @@ def points(
     data: Path,
     output: str | None,
 ) -> None:
-    """What the chart draws: accuracy and speed of each weights at each image size.
+    """Accuracy and speed, as the chart draws them.
+
+    One row per weights and image size of the accuracy set that has a speed in RESULTS.
 
     RESULTS is the id of a results set, or as much of one as only one has. Frontier and lead are
     those among the models that --family and --no-test-models leave.
@@ -231,9 +233,10 @@ def points(
 @out.data_option
 @out.output_options
 def catalogue(processes: int, data: Path, output: str | None) -> None:
-    """Write down what the installed timm has; needs torch and takes about ten minutes.
+    """Write down what the installed timm has.
 
-    models.parquet, operations.parquet and renames.parquet go to FOLDER/published.
+    models.parquet, operations.parquet and renames.parquet go to FOLDER/published. This needs torch
+    and takes about ten minutes.
     """
     import pandas as pd
     from rich.console import Console
@@ -271,9 +274,10 @@ def catalogue(processes: int, data: Path, output: str | None) -> None:
 @out.data_option
 @out.output_options
 def import_(folder: Path, snapshot: str | None, data: Path, output: str | None) -> None:
-    """Add timm-format CSV files; their names carry the environment.
+    """Add timm-format CSV files.
 
-    Every row is imported or named with the reason. Rows of the same file and snapshot are replaced.
+    Their names carry the environment. Every row is imported, or named with the reason. Rows of a
+    file of the same name and snapshot are replaced.
     """
     from bench import catalogue, published
 
