@@ -25,6 +25,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bench import locks
 from bench.errors import BenchError, InvalidRequest
 from bench.records import Environment, Measurement, Workload, dumps, utc_now
 
@@ -36,11 +37,20 @@ LONGEST_LINE_BYTES = 4 * 2**20
 
 
 class Journal:
-    """The writing side, for the one process that holds the run's lock."""
+    """The writing side. There is one writer at a time: the file itself is locked.
+
+    That also tells a run that lives in another container, where the device's lock is not seen.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open for appending; what follows the last line break is cut off."""
+        """Open for appending; what follows the last line break is cut off.
+
+        Raises BenchError when another process writes it.
+        """
         self._handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if not locks.lock_file(self._handle, path):
+            os.close(self._handle)
+            raise BenchError(f"another process writes {path}: its run is alive")
         self._size = _whole_lines(self._handle)
         os.ftruncate(self._handle, self._size)
 

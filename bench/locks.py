@@ -89,12 +89,9 @@ def take(device: str, holder: Holder) -> int | None:
     """
     handle = os.open(_path(device, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        give_up = time.monotonic() + LOOKERS_S
-        while not filelock.lock_descriptor(handle, blocking=False):
-            if is_held(device) or time.monotonic() > give_up:
-                os.close(handle)
-                return None
-            time.sleep(0.001)
+        if not lock_file(handle, _path(device, "lock")):
+            os.close(handle)
+            return None
         write_holder(device, holder)
     except BaseException:
         with suppress(OSError):
@@ -123,14 +120,29 @@ def last_beat(device: str) -> int:
         return 0
 
 
-def is_held(device: str) -> bool:
-    """Whether a run holds the device's lock now."""
+def lock_file(handle: int, path: Path) -> bool:
+    """Lock an open file until its last descriptor is closed; False: somebody else has locked it.
+
+    Args:
+        handle: the open file.
+        path: its path, to look who is in the way.
+    """
+    give_up = time.monotonic() + LOOKERS_S
+    while not filelock.lock_descriptor(handle, blocking=False):
+        if is_locked(path) or time.monotonic() > give_up:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def is_locked(path: Path) -> bool:
+    """Whether `lock_file` holds this file now, here or in another process."""
     try:
-        handle = os.open(_path(device, "lock"), os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        # Shared, so that two who look at once do not take each other for a run.
+        # Shared, so that two who look at once do not take each other for a holder.
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -141,7 +153,7 @@ def is_held(device: str) -> bool:
 
 def holder(device: str) -> Holder | None:
     """Who holds the device's lock now; None when it is free."""
-    if not is_held(device):
+    if not is_locked(_path(device, "lock")):
         return None
     try:
         values = json.loads(_path(device, "json").read_text(encoding="utf-8"))

@@ -1,11 +1,11 @@
 """One run's folder: what was asked, where its files lie, and its publication."""
 
-import errno
 import json
 import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -146,42 +146,34 @@ def new_id(now: datetime | None = None) -> str:
     return f"{now or utc_now():%Y-%m-%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
-def create(request: Request, data: Path, lock: str) -> RunFolder:
+def create(folder: RunFolder, request: Request, lock: str) -> None:
     """Make a run's folder with its request and the journal's first line, in one step.
 
     Args:
+        folder: a new one.
         request: what is asked.
-        data: the data folder.
         lock: name of the device's lock.
 
-    Raises OSError when the folder cannot be written.
+    Raises OSError when the folder cannot be written, or is there.
     """
-    runs = data.resolve() / "runs"
+    runs = folder.path.parent
     runs.mkdir(parents=True, exist_ok=True)
-    while True:
-        folder = RunFolder(new_id(), data.resolve())
-        unfinished = runs / f".{folder.run}.new"
-        try:
-            unfinished.mkdir()
-        except FileExistsError:
-            continue
-        try:
-            with (unfinished / "request.json").open("x", encoding="utf-8") as file:
-                file.write(dumps(request.to_json()) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            first = journal.Journal(unfinished / "journal.jsonl")
-            first.append("queued", who=request.who, device=request.device, lock=lock)
-            first.close()
-            (unfinished / "log.txt").touch()
-            unfinished.rename(folder.path)
-        except OSError as error:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            # Another user's run took the name within the same second; a run's folder is not empty.
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                continue
-            raise
-        return folder
+    unfinished = Path(tempfile.mkdtemp(dir=runs, prefix=f".{folder.run}-"))
+    try:
+        unfinished.chmod(0o755)
+        with (unfinished / "request.json").open("x", encoding="utf-8") as file:
+            file.write(dumps(request.to_json()) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        first = journal.Journal(unfinished / "journal.jsonl")
+        first.append("queued", who=request.who, device=request.device, lock=lock)
+        first.close()
+        (unfinished / "log.txt").touch()
+        # A folder that is there has files in it, so this fails.
+        unfinished.rename(folder.path)
+    except OSError:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
 
 
 def table(folder: RunFolder, fold: journal.Fold, protocol: Protocol, *, skip: int = 0) -> pa.Table:

@@ -17,7 +17,7 @@ from bench.run_status import Status
 
 LOOK_EVERY_S = 0.2
 # A worker that ignores SIGTERM is killed after 10 s; then the rows are published.
-CANCEL_TIMEOUT_S = 30.0
+CANCEL_TIMEOUT_S = 20.0
 
 
 def follow(run: str, data: Path) -> Status:
@@ -40,9 +40,12 @@ def follow(run: str, data: Path) -> Status:
 
 
 def wait(run: str, data: Path) -> Status:
-    """Wait until a cancelled run is over; returns its status, alive if it does not end."""
+    """Wait until a cancelled run is over, and end it if it does not end by itself."""
     give_up = time.monotonic() + CANCEL_TIMEOUT_S
-    while (now := runs.status(run, data)).alive and time.monotonic() < give_up:
+    while (now := runs.status(run, data)).alive:
+        if time.monotonic() > give_up:
+            runs.force_end(run, data, by=runs.COMMAND_LINE)
+            return runs.status(run, data)
         time.sleep(LOOK_EVERY_S)
     return now
 

@@ -147,15 +147,19 @@ def log_tail(run: str, data: Path, lines: int = 50) -> list[str]:
     ]
 
 
+def lock_of(folder: RunFolder) -> str | None:
+    """The name of the lock of the device that a run asked for; None where no journal says it."""
+    with _lock:
+        return _watch(folder).follower.update().lock
+
+
 def lives(folder: RunFolder, fold: Fold) -> bool:
-    """Whether the device's lock is held for this run: by its supervisor, or on the way to it."""
-    if fold.lock is None:
-        return False
-    holder = locks.holder(fold.lock)
-    if holder is None:
-        return False
-    # Not signed yet: taken this instant, and by this run for all that can be known.
-    return holder.run == "" or (holder.run, holder.data) == (folder.run, str(folder.data))
+    """Whether somebody works on this run: on the way to its supervisor, or from there on."""
+    holder = None if fold.lock is None else locks.holder(fold.lock)
+    if holder is not None and (holder.run, holder.data) == (folder.run, str(folder.data)):
+        return True
+    # In another container the same folder is there, and the lock of the device is not.
+    return locks.is_locked(folder.journal)
 
 
 def _watch(folder: RunFolder) -> _Watch:

@@ -3,6 +3,7 @@
 Everything about a run lies in its folder; this module keeps nothing of it in memory.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,11 +12,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import journal, locks, permission, processes, run_checks, run_folder, run_status
+import psutil
+
+from bench import journal, locks, permission, recovery, run_checks, run_folder, run_status
 from bench.devices import Device, devices
 from bench.errors import BenchError, InvalidRequest, NotAllowed
 from bench.permission import COMMAND_LINE, Asker
 from bench.records import dumps, utc_now
+from bench.recovery import recover
 from bench.run_checks import why_not
 from bench.run_folder import Request, RunFolder
 from bench.run_status import Status, list_runs, live_table, log_tail, measurements, status
@@ -29,6 +33,7 @@ __all__ = [
     "Status",
     "cancel",
     "devices",
+    "force_end",
     "list_runs",
     "live_table",
     "log_tail",
@@ -81,9 +86,10 @@ def submit(request: Request, data: Path, *, by: Asker, start: Start = start_supe
     _refuse(permission.why_not(by))
     device = run_checks.check(request, data)
     with locks.admission():
-        lock = _take(device, locks.Holder(run="", data=str(data.resolve())))
+        folder = RunFolder(run_folder.new_id(), data.resolve())
+        lock = _take(device, locks.Holder(run=folder.run, data=str(folder.data)))
         try:
-            folder = run_folder.create(request, data, device.lock)
+            run_folder.create(folder, request, device.lock)
             _hand_over(folder, device.lock, lock, start)
         except OSError as error:
             raise InvalidRequest(f"the run cannot be started: {error}") from error
@@ -112,7 +118,7 @@ def resume(run: str, data: Path, *, by: Asker, start: Start = start_supervisor) 
         lock = _take(device, locks.Holder(run=run, data=str(folder.data)))
         try:
             if now.ended_at is None:
-                _recover(folder)
+                recovery.publish_dead(folder)
             folder.cancel.unlink(missing_ok=True)
             events = journal.Journal(folder.journal)
             events.append("queued", who=by.who, device=request.device, lock=device.lock)
@@ -145,39 +151,22 @@ def cancel(run: str, data: Path, *, by: Asker) -> None:
         raise BenchError(f"run {run} cannot be told to stop: {error.strerror}") from error
 
 
-def recover(data: Path) -> list[str]:
-    """Publish the runs that died, from their journals, and end what they left running.
+def force_end(run: str, data: Path, *, by: Asker) -> None:
+    """Kill the supervisor of a run that does not answer to `cancel`, and publish what is there.
 
-    For whoever opens a data folder. Returns a sentence for each run where that failed.
+    Raises:
+        NotAllowed: no permission.
+        BenchError: it still lives after that; it may be on another machine or in a container.
     """
-    problems = []
-    for folder in run_folder.every(data):
-        if not _needs_recovery(run_status.of(folder)):
-            continue
-        try:
-            with locks.admission():
-                if _needs_recovery(run_status.of(folder)):
-                    _recover(folder)
-        except (BenchError, OSError) as error:
-            problems.append(f"run {folder.run} could not be published: {error}")
-    return problems
-
-
-def _needs_recovery(now: Status) -> bool:
-    return not now.alive and (now.ended_at is None or (now.done > 0 and not now.published))
-
-
-def _recover(folder: RunFolder) -> None:
-    """Publish a run that is over and has no end. Only inside admission."""
-    now = run_status.of(folder)
-    folder.reserve.unlink(missing_ok=True)
-    if now.ended_at is None:
-        processes.sweep(lambda: processes.marked(processes.RUN_MARK, folder.run))
-    rows = run_folder.publish(folder)
-    if now.ended_at is None:
-        events = journal.Journal(folder.journal)
-        events.append("recovered", error=run_status.CRASHED, rows=rows)
-        events.close()
+    _refuse(permission.why_not(by))
+    folder = run_folder.existing(run, data)
+    recovery.kill_supervisor(folder)
+    give_up = time.monotonic() + LEAVING_S
+    while run_status.of(folder).alive:
+        if time.monotonic() > give_up:
+            raise BenchError(f"run {run} does not end: is it in a container or on another machine?")
+        time.sleep(0.05)
+    recover(data)
 
 
 def _refuse(reason: str | None) -> None:
@@ -206,6 +195,12 @@ def _is_over(holder: locks.Holder) -> bool:
 
 def _hand_over(folder: RunFolder, name: str, lock: int, start: Start) -> None:
     """Start the supervisor with the lock, and see to it that its end leaves no zombie."""
-    locks.write_holder(name, locks.Holder(run=folder.run, data=str(folder.data)))
     supervisor = start(folder, lock)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        # So that a supervisor that never gets to its first line can be found.
+        began = psutil.Process(supervisor.pid).create_time()
+        locks.write_holder(
+            name,
+            locks.Holder(run=folder.run, data=str(folder.data), pid=supervisor.pid, began=began),
+        )
     threading.Thread(target=supervisor.wait, daemon=True, name=f"reap {folder.run}").start()

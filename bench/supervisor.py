@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-import psutil
-
 from bench import journal, locks, processes, run_folder, warden
 from bench.errors import BenchError
 from bench.run_folder import RunFolder
@@ -74,16 +72,15 @@ def supervise(
     watch = _Watch(folder, before.lock)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, watch.note)
-    me = psutil.Process()
-    holder = locks.Holder(run=folder.run, data=str(folder.data), pid=me.pid, began=me.create_time())
-    locks.write_holder(before.lock, holder)
     events = journal.Journal(folder.journal)
-    events.append("starting", pid=me.pid, began=me.create_time())
+    events.append("starting", pid=os.getpid())
     outcome = _measure(folder, events, before, watch, worker=worker, limits=limits)
     processes.sweep(lambda: [p for p in processes.descendants() if p.pid != guard.pid])
     folder.reserve.unlink(missing_ok=True)
     rows, outcome = _publish(folder, outcome)
     events.append("end", state=outcome.state, error=outcome.error, rows=rows)
+    # The device's lock last: whoever takes it may write the journal.
+    events.close()
     os.close(lock)
     guard.relieve()
     return outcome
