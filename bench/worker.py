@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         conversation = Conversation(replies)
         try:
             device, environment = open_device(options.device)
-        except (RuntimeError, AssertionError, ValueError) as error:
+        except (RuntimeError, ValueError) as error:
             conversation.say("leaving", reason=f"{options.device} cannot be opened: {error}")
             return
         conversation.say("ready", environment=environment.to_json())
@@ -90,7 +90,7 @@ def serve(requests: Iterable[str], conversation: Conversation, device: "Device")
 def open_device(name: str) -> tuple["Device", Environment]:
     """Bring a device up and look at it; torch is imported here, after the arguments were read.
 
-    Raises RuntimeError, AssertionError (torch without CUDA) or ValueError when it is not there.
+    Raises RuntimeError or ValueError when it is not there.
     """
     import torch  # noqa: PLC0415
 
@@ -109,6 +109,8 @@ def open_device(name: str) -> tuple["Device", Environment]:
         return bench_device, environment.describe(device, noise=heard, gpu=None)
     if device.type != "cuda":
         raise ValueError("a worker measures on cpu or cuda")
+    if not torch.cuda.is_available():
+        raise RuntimeError(f"torch {torch.__version__} finds no GPU")
     torch.cuda.set_device(device.index or 0)
     device = torch.device("cuda", torch.cuda.current_device())
     gpu = nvml.open_gpu(str(torch.cuda.get_device_properties(device).uuid))

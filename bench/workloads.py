@@ -216,7 +216,7 @@ def _create(architecture: str, image_size: int, device: torch.device) -> Model:
     timm = import_timm()
     if architecture not in timm.list_models():
         raise Unsupported(f"timm {timm.__version__} lists no model named {architecture!r}")
-    cfg = timm.get_pretrained_cfg(architecture, allow_unregistered=False)
+    cfg = timm.get_pretrained_cfg(architecture)
     if cfg is not None and cfg.input_size[0] != 3:
         raise Unsupported(f"{architecture} takes {cfg.input_size[0]} channels, not an RGB image")
     arguments = {}
