@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import harness
+import hypothesis
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
@@ -15,6 +16,10 @@ from bench import points, store
 ARTEFACTS = harness.REPOSITORY / "tests" / "artefacts"
 
 Failed = pytest.StashKey[bool]()
+
+# How long an example takes says more about who else uses the machine than about our code.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.hookimpl(wrapper=True)
