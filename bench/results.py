@@ -43,9 +43,10 @@ def results_sets(speed: pd.DataFrame) -> pd.DataFrame:
     is_ok = speed["outcome"] == "ok"
     counts = speed[is_ok].groupby(["run", "measure"]).size()
     sets["failures"] = (~is_ok).groupby(speed["run"]).sum().astype(int)
-    sets["measures"] = [
+    measures = [
         {m: int(counts[run, m]) for m in MEASURES if (run, m) in counts.index} for run in sets.index
     ]
+    sets = sets.assign(measures=pd.Series(measures, index=sets.index, dtype=object))
     return sets.iloc[::-1].reset_index()
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 from bench.errors import BenchError
 from bench.points import without_test_models
 from pages.ui import charts, data, filtering, selection, words
+from pages.ui.card import card
 from pages.ui.entrance import through_app
 from pages.ui.selection import Selection
 from pages.ui.sentence import sentence
@@ -20,7 +21,8 @@ ALT = (
 )
 HOW_TO_READ = (
     "The line is the frontier: no model beats those on it on both speed and accuracy. "
-    "Drag to move, Ctrl + wheel to zoom, double-click to go back."
+    "Drag to move, Ctrl + wheel to zoom, double-click to go back, click a model "
+    "for its card."
 )
 
 files = data.Files(data.speed_signature(), data.accuracy_signature())
@@ -69,6 +71,41 @@ def beside_points(chosen: Selection) -> pd.DataFrame | None:
     return data.points_of(files, chosen.beside, measure, chosen.dataset)
 
 
+def pick(model: str | None, image_size: int | None) -> None:
+    """Open the card of these weights, or close it; the address says which is open."""
+    st.session_state["model"] = None if model is None else f"{model}@{image_size}"
+
+
+def pick_from_chart() -> None:
+    """Callback: a bubble was clicked, or the empty plot."""
+    found = st.session_state["accuracy_against_speed"].selection.get("pick") or [{}]
+    pick(found[0].get("model"), found[0].get("image_size"))
+
+
+def pick_from_table(rows: pd.DataFrame) -> None:
+    """Callback: a row was ticked or unticked."""
+    chosen_rows = st.session_state["table"].selection.rows
+    if chosen_rows:
+        row = rows.iloc[chosen_rows[0]]
+        pick(row["model"], row["image_size"])
+    else:
+        pick(None, None)
+
+
+def picked_point(everything: pd.DataFrame) -> pd.Series | None:
+    """The point whose card is open, by the address `?model=NAME@SIZE`; None where none is."""
+    asked = st.session_state.get("model", st.query_params.get("model"))
+    name, _, size = (asked or "").rpartition("@")
+    found = everything[
+        (everything["model"] == name) & (everything["image_size"].astype(str) == size)
+    ]
+    if found.empty:
+        st.query_params.pop("model", None)
+        return None
+    st.query_params["model"] = asked
+    return found.iloc[0]
+
+
 def board() -> None:
     """The sentence, the chart and the table; redrawn by itself while a run in it measures."""
     try:
@@ -95,6 +132,7 @@ def board() -> None:
         drawn_sets if chosen.test_models else [without_test_models(one) for one in drawn_sets]
     )
     colours = tuple(charts.colours(chosen.families or (PICKED if chosen.view else ())))
+    picked = picked_point(everything)
     st.vega_lite_chart(
         charts.drawn(
             filtering.one_a_point(left.points, chosen),
@@ -102,12 +140,15 @@ def board() -> None:
             axes=axes,
             frontier=filtering.one_a_point(left.frontier, chosen),
             search=chosen.search,
+            picked=None if picked is None else (picked["model"], picked["image_size"]),
             beside=None if beside is None else filtering.one_a_point(beside, chosen),
             names=tuple(sets["label"].get(run or "", "") for run in (chosen.run, chosen.beside)),
             label_all=chosen.best_by is not None,
         ),
         specification(chosen.measure, axes, colours, selection.DATASET_NAMES[chosen.dataset]),
         key="accuracy_against_speed",
+        on_select=pick_from_chart,
+        selection_mode="pick",
         alt=ALT,
     )
     beside_words = ""
@@ -116,13 +157,19 @@ def board() -> None:
         beside_words = f" Diamonds are {label}: {words.counted(len(beside), 'weight')}."
     st.caption(f"{words.counted(len(left.points), 'weight')}.{beside_words} {HOW_TO_READ}")
 
+    if picked is not None:
+        card(picked, everything, sets.loc[chosen.run])
+
+    rows = table(left.points)
     st.dataframe(
-        table(left.points),
+        rows,
         column_config=COLUMNS,
         hide_index=True,
         width="stretch",
         height=420,
         key="table",
+        on_select=lambda: pick_from_table(rows),
+        selection_mode="single-row",
     )
     if beside is not None:
         with st.expander("The set laid beside, as a table"):

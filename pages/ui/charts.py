@@ -87,6 +87,7 @@ def drawn(
     axes: Domains,
     frontier: pd.DataFrame,
     search: str = "",
+    picked: tuple[str, int] | None = None,
     beside: pd.DataFrame | None = None,
     names: tuple[str, str] = ("", ""),
     label_all: bool = False,
@@ -99,6 +100,7 @@ def drawn(
         axes: see `domains`; needed to place the labels.
         frontier: the points that the frontier runs through, whether shown themselves or not.
         search: part of a name; what matches is ringed and labelled, nothing is hidden.
+        picked: weights and image size of the model whose card is open; ringed as well.
         beside: the same of a second results set, drawn as diamonds.
         names: of the two results sets.
         label_all: label what fits of all points, not of the frontier alone.
@@ -112,6 +114,10 @@ def drawn(
     rows["set"] = rows["beside"].map({False: names[0], True: names[1]})
     wanted = search.strip().casefold()
     rows["hit"] = rows["model"].str.casefold().str.contains(wanted, regex=False) & bool(wanted)
+    if picked is not None:
+        # Its point may be drawn by more accurate weights of the same architecture.
+        same = rows["model"].str.partition(".")[0] == picked[0].partition(".")[0]
+        rows["hit"] |= same & (rows["image_size"] == picked[1])
     rows = rows.sort_values(
         ["hit", "beside", "is_other", "image_size"],
         ascending=[True, True, False, False],
@@ -137,22 +143,14 @@ def _rows(points: pd.DataFrame, colour_domain: Sequence[str], *, is_beside: bool
             "rate": points["images_per_s"].map(words.rate),
             "batch": points["batch_size"].astype("string").fillna(words.UNKNOWN),
             "parameters": points["parameters"].astype("float64").map(words.millions),
-            "lead": points["lead"].map(_lead),
-            "flags": points["flags"].map(_flags),
+            "lead": points["lead"].map(words.points),
+            "flags": points["flags"].map(words.flags),
             "flagged": points["flags"].map(lambda flags: flags is not None and len(flags) > 0),
             "frontier": points["frontier"].astype(bool) & (not is_beside),
             "beside": is_beside,
             "shown": True,
         }
     )
-
-
-def _lead(lead: float) -> str:
-    return words.UNKNOWN if math.isnan(lead) else f"{lead:+.1f} points"
-
-
-def _flags(flags: Sequence[str] | None) -> str:
-    return ", ".join(flags).replace("_", " ") if flags is not None and len(flags) else "none"
 
 
 def _labelled(rows: pd.DataFrame, axes: Domains, *, label_all: bool) -> pd.DataFrame:
@@ -226,6 +224,9 @@ def accuracy_against_speed(
         range=[0, alt.expr(f"width < {NARROW} ? 70 : 150")],
     )
     isolate = alt.selection_point("isolate", fields=["colour"], bind="legend")
+    pick = alt.selection_point(
+        "pick", fields=["model", "image_size"], on="click", empty=False, toggle=False
+    )
     zoom = alt.selection_interval(
         name="zoom",
         bind="scales",
@@ -281,7 +282,7 @@ def accuracy_against_speed(
                 alt.Tooltip("set:N", title="Results set"),
             ],
         )
-        .add_params(isolate, zoom)
+        .add_params(isolate, pick, zoom)
     )
     rings = (
         base.transform_filter("datum.hit && datum.shown")
@@ -307,6 +308,7 @@ def _text(placed: alt.Chart, *, halo: bool) -> alt.Chart:
         dx=alt.expr("datum.label_dx"),
         dy=alt.expr("datum.label_dy"),
         opacity=alt.expr(f"width < {NARROW} ? 0 : 1"),
+        stroke=alt.expr(f"scale('color', '{PAPER}')"),
         strokeWidth=3 if halo else 0,
         strokeJoin="round",
     )

@@ -75,7 +75,7 @@ def default_run(sets: pd.DataFrame, view: View | None) -> str:
 
 def reset() -> None:
     """Every control as a first visitor finds it."""
-    for key in ("set", "measure", "dataset", "beside"):
+    for key in ("set", "measure", "dataset", "beside", "model"):
         st.session_state.pop(key, None)
         st.query_params.pop(key, None)
     for key, value in DEFAULTS.items():

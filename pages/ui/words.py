@@ -1,6 +1,7 @@
 """Figures as people read them: `0.83 ms`, `1,204 images/s`, `87.1 %`. Never false precision."""
 
 import math
+from collections.abc import Iterable
 
 UNKNOWN = "unknown"
 
@@ -35,6 +36,30 @@ def percent(value: float | None) -> str:
 def millions(count: float | None) -> str:
     """A count in millions with three figures (`25.6 M`)."""
     return UNKNOWN if count is None or not math.isfinite(count) else f"{_three(count / 1e6)} M"
+
+
+def billions(count: float | None) -> str:
+    """A count in billions with three figures (`4.13 G`)."""
+    return UNKNOWN if count is None or not math.isfinite(count) else f"{_three(count / 1e9)} G"
+
+
+def mebibytes(size_bytes: float | None) -> str:
+    """A size in MiB, whole (`1,204 MiB`)."""
+    if size_bytes is None or not math.isfinite(size_bytes):
+        return UNKNOWN
+    return f"{size_bytes / 2**20:,.0f} MiB"
+
+
+def points(difference: float | None) -> str:
+    """A difference between percentages, with its sign (`+1.2 points`)."""
+    if difference is None or not math.isfinite(difference):
+        return UNKNOWN
+    return f"{difference:+.1f} points"
+
+
+def flags(names: Iterable[str] | None) -> str:
+    """`noisy, launch bound`; `none` where there are none, or none can be known."""
+    return ", ".join(() if names is None else names).replace("_", " ") or "none"
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,0 +1,187 @@
+"""One model's card: every figure, its licence, its preprocessing, and the code to copy."""
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from bench import catalogue
+from bench.errors import UnreadableFile
+from pages.ui import words
+
+SHOWN_RIVALS = 8
+
+
+def card(point: pd.Series, everything: pd.DataFrame, results_set: pd.Series) -> None:
+    """Draw the card of one point.
+
+    Args:
+        point: a row of points.POINT_COLUMNS.
+        everything: the points of its results set, for its other weights and those that beat it.
+        results_set: a row of data.sets.
+    """
+    name = today(str(point["model"]))
+    facts = _registry().get(name, {})
+    with st.container(border=True, key="card"):
+        st.subheader(words.escaped(str(point["model"])), anchor=False)
+        figures, use = st.columns(2, gap="large")
+        with figures:
+            st.table(_figures(point, facts, results_set), border="horizontal")
+        with use:
+            _code(name)
+            _links(name, facts)
+        _others(point, everything)
+
+
+def today(model: str) -> str:
+    """The name that timm has for a model now; the same where it was never renamed."""
+    try:
+        return catalogue.renames().get(model) or model
+    except UnreadableFile:
+        return model
+
+
+def _figures(point: pd.Series, facts: dict[str, object], results_set: pd.Series) -> dict[str, str]:
+    seconds = float(point["seconds_per_image"])
+    rows = {
+        "Top-1, top-5": f"{words.percent(point['top1_percent'])}, "
+        f"{words.percent(_number(point['top5_percent']))}",
+        "Time per image": f"{words.time(seconds)}{_interval(point)}",
+        "Speed": words.rate(point["images_per_s"]),
+        "Batch size": _whole(point["batch_size"]),
+        "Image size": f"{point['image_size']} pixels",
+        "Lead": words.points(_number(point["lead"])) + (", frontier" if point["frontier"] else ""),
+        "Parameters": words.millions(_number(point["parameters"])),
+        "Multiply-adds": words.billions(_number(point["multiply_adds"])),
+        "Activations": words.millions(_number(point["activations"])),
+        "Peak memory": words.mebibytes(_number(point["peak_memory_bytes"])),
+        "Family": str(point["family"]),
+        "Pretraining data": _text(point["pretraining"]),
+        "Licence": _text(facts.get("licence")),
+        "Preprocessing": _preprocessing(facts),
+        "Flags": words.flags(point["flags"]),
+        "Speed from": str(results_set["label"]),
+        "Speed measured as": str(point["speed_model"]),
+    }
+    return {name: words.escaped(text) for name, text in rows.items()}
+
+
+def _interval(point: pd.Series) -> str:
+    low, high = _number(point["seconds_low"]), _number(point["seconds_high"])
+    if low is None or high is None:
+        return ""
+    return f" (95 % interval {words.time(low)} to {words.time(high)})"
+
+
+def _preprocessing(facts: dict[str, object]) -> str:
+    if not facts:
+        return words.UNKNOWN
+    parts = [
+        f"{name} {value}"
+        for name, value in (
+            ("input", facts.get("input_size")),
+            ("test size", facts.get("test_size")),
+            ("crop", facts.get("crop_fraction")),
+            ("", facts.get("interpolation")),
+            ("mean", _triple(facts.get("mean"))),
+            ("deviation", _triple(facts.get("standard_deviation"))),
+        )
+        if value is not None
+    ]
+    return ", ".join(part.strip() for part in parts) or words.UNKNOWN
+
+
+def _code(model: str) -> None:
+    st.code(
+        f"""import timm
+
+model = timm.create_model("{model}", pretrained=True).eval()
+config = timm.data.resolve_model_data_config(model)
+transform = timm.data.create_transform(**config, is_training=False)
+
+# for your own classes:  timm.create_model("{model}", pretrained=True, num_classes=10)
+# from scratch:          timm.create_model("{model.partition(".")[0]}", num_classes=10)""",
+        language="python",
+        wrap_lines=True,
+    )
+
+
+def _links(model: str, facts: dict[str, object]) -> None:
+    hub, origin, paper = (facts.get(key) for key in ("hub_id", "origin_url", "paper"))
+    with st.container(horizontal=True):
+        if isinstance(hub, str):
+            st.link_button("Weights", f"https://huggingface.co/{hub}", icon=":material/download:")
+        if isinstance(origin, str) and origin.startswith("https://"):
+            st.link_button("Origin", origin, icon=":material/code:")
+        if isinstance(paper, str) and paper.startswith("https://"):
+            st.link_button("Paper", paper, icon=":material/article:")
+    if not facts:
+        st.caption(f"{words.escaped(model)} is not in the catalogue of timm that ships here.")
+
+
+def _others(point: pd.Series, everything: pd.DataFrame) -> None:
+    same = everything[
+        (everything["architecture"] == point["architecture"])
+        & (everything["image_size"] == point["image_size"])
+        & (everything["model"] != point["model"])
+    ]
+    better = everything[
+        (everything["seconds_per_image"] < point["seconds_per_image"])
+        & (everything["top1_percent"] > point["top1_percent"])
+    ].sort_values("top1_percent", ascending=False)
+    left, right = st.columns(2, gap="large")
+    left.caption(
+        "Other weights at this size: "
+        + (_listed(same.sort_values("top1_percent", ascending=False)) or "none.")
+    )
+    right.caption(
+        f"Faster and more accurate: {words.counted(len(better), 'model')}"
+        + (f". {_listed(better)}" if len(better) else ".")
+    )
+
+
+def _listed(rows: pd.DataFrame) -> str:
+    names = [
+        words.escaped(f"{model} ({words.percent(top1)}, {words.time(seconds)})")
+        for model, top1, seconds in zip(
+            rows["model"], rows["top1_percent"], rows["seconds_per_image"], strict=True
+        )
+    ]
+    more = f" and {len(names) - SHOWN_RIVALS:,} more." if len(names) > SHOWN_RIVALS else ""
+    return ", ".join(names[:SHOWN_RIVALS]) + more
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _registry() -> dict[str, dict[str, object]]:
+    """Timm's registry by weights' name; empty where the catalogue cannot be read."""
+    try:
+        frame = catalogue.models()
+    except UnreadableFile:
+        return {}
+    return {
+        str(row["model"]): {str(key): value for key, value in row.items() if not _is_missing(value)}
+        for row in frame.to_dict("records")
+    }
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def _number(value: object) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)  # type: ignore[call-overload, arg-type]
+
+
+def _whole(value: object) -> str:
+    number = _number(value)
+    return words.UNKNOWN if number is None else f"{number:,.0f}"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and value else words.UNKNOWN
+
+
+def _triple(values: object) -> str | None:
+    if values is None:
+        return None
+    return " ".join(f"{value:g}" for value in values)  # type: ignore[attr-defined]
