@@ -13,12 +13,14 @@ Events (each with `event` and `at`):
     end          done, partial, failed or cancelled, with the reason
     recovered    somebody found that the run had died, and published it
 
-A torn last line is dropped: nobody was told that it had been written.
+A torn last line is dropped: nobody was told that it had been written. Each line carries a checksum
+of itself, so that a damaged one is left out and never believed.
 """
 
 import dataclasses
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,7 +61,8 @@ class Journal:
 
         Raises OSError (no space): the journal then ends where it ended before.
         """
-        line = dumps({"event": event, "at": utc_now().isoformat(), **values}).encode() + b"\n"
+        body = dumps({"event": event, "at": utc_now().isoformat(), **values}).encode()
+        line = seal(body) + b"\n"
         try:
             written = os.write(self._handle, line)
             if written < len(line):
@@ -74,6 +77,22 @@ class Journal:
     def close(self) -> None:
         """Close the file; what was appended stays."""
         os.close(self._handle)
+
+
+def seal(body: bytes) -> bytes:
+    """A JSON object with its checksum as first member; still JSON."""
+    return b'{"crc":"%08x",' % zlib.crc32(body) + body[1:]
+
+
+def _unseal(line: bytes) -> bytes:
+    """The object whose checksum is right. Raises ValueError."""
+    body = b"{" + line[_SEAL_BYTES:]
+    if seal(body) != line:
+        raise ValueError("a wrong checksum")
+    return body
+
+
+_SEAL_BYTES = len(seal(b"{"))
 
 
 def _whole_lines(handle: int) -> int:
@@ -93,7 +112,7 @@ class Fold:
     """What a journal says so far. Never raises on what it reads: damaged lines are counted."""
 
     rows: dict[Workload, Measurement] = field(default_factory=dict)
-    durations_s: dict[str, list[float]] = field(default_factory=dict)
+    durations_s: dict[Workload, float] = field(default_factory=dict)
     queued_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -114,7 +133,7 @@ class Fold:
     def take(self, line: bytes) -> None:
         """Fold one line, with or without its line break."""
         try:
-            values = json.loads(line)
+            values = json.loads(_unseal(line.rstrip(b"\n")))
             values["at"] = datetime.fromisoformat(values["at"])
             if values["at"].tzinfo is None:
                 raise ValueError("a time without a zone")
@@ -161,7 +180,7 @@ def _measurement(fold: Fold, values: Mapping[str, Any]) -> None:
         fold.duplicates += 1
         return
     fold.rows[row.workload] = row
-    fold.durations_s.setdefault(row.workload.measure, []).append(duration_s)
+    fold.durations_s[row.workload] = duration_s
 
 
 def _drift(fold: Fold, values: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """One run's folder: what was asked, where its files lie, and its publication."""
 
+import functools
 import json
 import os
 import re
@@ -188,7 +189,7 @@ def table(folder: RunFolder, fold: journal.Fold, protocol: Protocol, *, skip: in
         islice(fold.rows.values(), skip, None),
         protocol,
         fold.environment,
-        _operations(),
+        operations(),
     )
 
 
@@ -204,21 +205,18 @@ def publish(folder: RunFolder) -> int:
     return len(rows)
 
 
-def _operations() -> dict[tuple[str, int], tuple[int | None, int | None]]:
+def operations() -> dict[tuple[str, int], tuple[int | None, int | None]]:
     """(architecture, image size) -> (multiply-adds, activations), from the shipped catalogue."""
-    frame = catalogue.operations()
-    columns = [
-        [
-            None if value is None else int(value)
-            for value in frame[name].astype(object).where(frame[name].notna(), None)
-        ]
-        for name in ("multiply_adds", "activations")
-    ]
-    sizes = (int(size) for size in frame["image_size"])
-    return dict(
-        zip(
-            zip(frame["architecture"], sizes, strict=True),
-            zip(*columns, strict=True),
-            strict=True,
-        )
-    )
+    return _operations_of((store.SHIPPED / "published" / "operations.parquet").stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _operations_of(version: int) -> dict[tuple[str, int], tuple[int | None, int | None]]:  # noqa: ARG001 - the key
+    columns = ["architecture", "image_size", "multiply_adds", "activations"]
+    rows = catalogue.operations()[columns].astype(object)
+    return {
+        (architecture, int(size)): (multiply_adds, activations)
+        for architecture, size, multiply_adds, activations in rows.where(
+            rows.notna(), None
+        ).itertuples(index=False)
+    }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from bench import locks, run_folder
+from bench import eta, locks, run_folder
 from bench.errors import InvalidRequest
 from bench.journal import Fold, Follower
 from bench.records import Measurement, Workload, utc_now
@@ -227,14 +227,19 @@ CRASHED = "the run's supervisor ended without a word; what was measured is kept"
 
 
 def _eta_s(request: Request, fold: Fold) -> float | None:
-    """Seconds that the missing rows will take, at the pace of this run's rows of their measure."""
-    known = {measure: sum(d) / len(d) for measure, d in fold.durations_s.items()}
-    if not known:
-        return None
-    average = sum(known.values()) / len(known)
-    missing = [w for w in request.workloads if w not in fold.rows]
-    eta_s = sum(known.get(workload.measure, average) for workload in missing)
-    if request.time_limit_s is not None and fold.started_at is not None:
+    """Seconds until the run ends; None while nothing is known."""
+    operations = run_folder.operations()
+
+    def cost(workload: Workload) -> int | None:
+        return operations.get((workload.architecture, workload.image_size), (None, None))[0]
+
+    eta_s = eta.remaining_s(
+        [(w.measure, cost(w), seconds) for w, seconds in fold.durations_s.items()],
+        [(w.measure, cost(w)) for w in request.workloads if w not in fold.rows],
+    )
+    if eta_s is None or fold.started_at is None:
+        return eta_s
+    if request.time_limit_s is not None:
         gone_s = (utc_now() - fold.started_at).total_seconds()
-        eta_s = min(eta_s, max(0.0, request.time_limit_s - gone_s))
+        return min(eta_s, max(0.0, request.time_limit_s - gone_s))
     return eta_s

@@ -4,6 +4,7 @@ A crash, a hang or a kill ends the worker and never the sweep: the workload gets
 worker takes the next. Nothing here imports torch, and every wait has an end.
 """
 
+import math
 import os
 import re
 import time
@@ -241,6 +242,8 @@ class _Sweep:
             row = Measurement.from_json(reply["measurement"])
         except (BenchError, KeyError, TypeError, ValueError) as error:
             raise _WorkerLost("crashed", f"not a measurement: {error}") from error
+        if wrong := _wrong_types(row):
+            raise _WorkerLost("crashed", f"not a measurement: {wrong}")
         if row.workload != workload:
             raise _WorkerLost("crashed", f"answered for another workload: {row.workload}")
         return row
@@ -351,6 +354,32 @@ class _Sweep:
             self.record("drift", rows=self.rows - self.good_rows, relative=now_s / self.reference_s)
         else:
             self.good_rows = self.rows
+
+
+def _wrong_types(row: Measurement) -> str | None:
+    """What would not fit into the published columns; None when everything does."""
+    for name in ("batch_size", "peak_memory_bytes", "parameters"):
+        value = getattr(row, name)
+        largest = 2**31 if name == "batch_size" else 2**63
+        if value is not None and (type(value) is not int or not 0 <= value < largest):
+            return f"{name} is {value!r}"
+    for name in _SECONDS_AND_SHARES:
+        value = getattr(row, name)
+        if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
+            return f"{name} is {value!r}"
+    if not isinstance(row.message, str | None):
+        return f"message is {row.message!r}"
+    return None
+
+
+_SECONDS_AND_SHARES = (
+    "forward_s",
+    "backward_s",
+    "optimiser_s",
+    "compile_s",
+    "energy_per_image_j",
+    "host_device_ratio",
+)
 
 
 def _model(workload: Workload) -> tuple[str, int]:

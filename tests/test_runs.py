@@ -246,7 +246,7 @@ def test_only_exact_names_of_timm_are_taken(data, name, reason):
 
 def test_an_unknown_device_is_refused(data):
     request = runs.Request(workloads=stage.request("test_vit").workloads, device="cuda:7")
-    with pytest.raises(InvalidRequest, match="no device 'cuda:7' here: .*cpu"):
+    with pytest.raises(InvalidRequest, match="no device 'cuda:7' here"):
         runs.submit(request, data, by=COMMAND_LINE)
 
 

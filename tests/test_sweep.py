@@ -100,6 +100,7 @@ def test_every_workload_ends_in_one_row_measured_by_one_worker(run):
         ("list_reply", "crashed", "what is not an object"),
         ("wrong_answer", "crashed", "answered for another"),
         ("no_samples", "crashed", "outcome ok with 0 samples"),
+        ("wrong_type", "crashed", "batch_size is '8'"),
         ("out_of_memory", "out_of_memory", "4 GiB too little"),
         ("not_finite", "not_finite", "the output has a NaN"),
         ("leaving_without", "crashed", "the CUDA context is poisoned"),

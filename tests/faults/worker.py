@@ -132,6 +132,10 @@ class Worker:
         self.phase(workload, "build")
         self.answer(workload, samples_s=[])
 
+    def wrong_type(self, workload, _):
+        self.phase(workload, "build")
+        self.answer(workload, batch_size="8")
+
     def out_of_memory(self, workload, _):
         self.phase(workload, "batch_size")
         self.answer(workload, outcome="out_of_memory", samples_s=[], message="4 GiB too little")
