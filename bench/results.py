@@ -7,11 +7,15 @@ import re
 
 import pandas as pd
 
+from bench.errors import InvalidRequest
 from bench.records import MEASURES
 
 # timm's naming eras: speeds of PyTorch 1.11 bear the names of the accuracy of that summer.
 OLD_ERA_TORCH = "1.11"
 OLD_ERA_SNAPSHOT = "2022-07"
+
+# The newest published set with every model; where it is absent, the set with the most rows.
+REFERENCE_RUN = "2026-08-timm-rtx5090-amp-fp16-nchw-pt2.9.1-cu13.0"
 
 SET_COLUMNS = (
     "device",
@@ -52,6 +56,21 @@ def results_sets(speed: pd.DataFrame) -> pd.DataFrame:
 
 def _sources(sources: pd.Series) -> str:
     return "; ".join(sorted(set(sources)))
+
+
+def reference_run(sets: pd.DataFrame) -> str:
+    """The results set that stands for all where none was chosen: the one that opens first.
+
+    Raises InvalidRequest when there is none at all.
+    """
+    if sets.empty:
+        raise InvalidRequest(
+            "there are no results yet: `python -m bench import` or `run` adds some"
+        )
+    if REFERENCE_RUN in set(sets["run"]):
+        return REFERENCE_RUN
+    rows = sets["measures"].map(lambda measures: sum(measures.values()))
+    return str(sets["run"].iloc[int(rows.argmax())])
 
 
 def snapshot_for(torch: str | None, snapshots: list[str]) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from bench import points, results, runs, store
+from bench import points, presets, results, runs, store
 
 Signature = tuple[tuple[str, int, int], ...]
 
@@ -131,4 +131,12 @@ def joined(
     """points.points of a published results set, cached. Raises InvalidRequest as that does."""
     return points.points(
         _speed(speed)[0], _accuracy(accuracy)[0], run=run, measure=measure, dataset=dataset
+    )
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def best_of_each_family(speed: Signature, accuracy: Signature) -> list[tuple[str, int]]:
+    """presets.best_of_each_family, cached."""
+    return presets.best_of_each_family(
+        _published_sets(speed), _speed(speed)[0], _accuracy(accuracy)[0]
     )

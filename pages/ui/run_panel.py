@@ -5,10 +5,9 @@ This module submits and reads; it never measures. A run goes on whatever becomes
 
 import importlib.util
 
-import pandas as pd
 import streamlit as st
 
-from bench import catalogue, points, runs
+from bench import catalogue, runs
 from bench.errors import BenchError
 from bench.permission import why_not
 from bench.records import Protocol, Workload
@@ -221,21 +220,4 @@ def _pairs(preset: str, names: list[str]) -> list[tuple[str, int]]:
         return catalogue.work_list(architectures=names) if names else []
     if preset == QUICK:
         return catalogue.work_list(preset="quick")
-    best = best_of_each_family(data.speed_signature(), data.accuracy_signature())
-    return [
-        (str(architecture), int(size))
-        for architecture, size in zip(best["architecture"], best["image_size"], strict=True)
-    ]
-
-
-@st.cache_data(max_entries=2, show_spinner=False)
-def best_of_each_family(speed: data.Signature, accuracy: data.Signature) -> pd.DataFrame:
-    """The models that Best of each family measures, by the results set that opens first.
-
-    What this machine makes of them is not known yet.
-    """
-    sets = data.sets(speed)
-    run = selection.default_run(sets, None)
-    measures: dict[str, int] = sets["measures"][run]
-    frame = data.joined(speed, accuracy, run, next(iter(measures)), "imagenet-1k")
-    return points.best_of_each_family(frame)
+    return data.best_of_each_family(data.speed_signature(), data.accuracy_signature())

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from bench.results import snapshot_for
+from bench.results import reference_run, snapshot_for
 from pages.ui import data, words
 from pages.ui.views import VIEWS, View
 
@@ -24,9 +24,6 @@ DATASET_NAMES = {
     "imagenet-a-clean": "ImageNet-A, clean twin",
     "imagenet-r-clean": "ImageNet-R, clean twin",
 }
-# The newest published set with every model; where it is absent, the set with the most rows.
-DEFAULT_RUN = "2026-08-timm-rtx5090-amp-fp16-nchw-pt2.9.1-cu13.0"
-
 # Each control's key is its name in the URL; these are the values that Reset puts back.
 DEFAULTS: dict[str, Any] = {
     "show": SHOW_ALL,
@@ -67,10 +64,7 @@ def default_run(sets: pd.DataFrame, view: View | None) -> str:
     """The results set that opens first: the saved view's, where one is chosen."""
     if view is not None and view.run in sets.index:
         return view.run
-    if DEFAULT_RUN in sets.index:
-        return DEFAULT_RUN
-    rows = sets["measures"].map(lambda measures: sum(measures.values()))
-    return str(rows.idxmax())
+    return reference_run(sets)
 
 
 def reset() -> None:
