@@ -40,10 +40,11 @@ USER 1000
 VOLUME /app/data/runs
 
 # Every address inside the container, where 127.0.0.1 cannot be reached from outside: who reaches the
-# page is decided by `-p`, and 127.0.0.1: there keeps it to this machine. Source files do not change.
+# page is decided by `-p`, and 127.0.0.1: there keeps it to this machine. Without a browser address
+# Streamlit asks the internet for its own.
 ENV PYTHONUNBUFFERED=1 \
+    STREAMLIT_BROWSER_SERVER_ADDRESS=localhost \
     STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
-    STREAMLIT_SERVER_FILE_WATCHER_TYPE=none \
     STREAMLIT_SERVER_HEADLESS=true \
     STREAMLIT_SERVER_PORT=8501 \
     NVIDIA_VISIBLE_DEVICES=all \
