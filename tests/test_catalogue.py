@@ -325,6 +325,11 @@ def test_a_model_that_cannot_be_counted_says_why(registry):
     assert row["parameters"] > 0
 
 
+def test_several_processes_count_what_one_does_in_the_same_order(registry):
+    pairs = [("vgg11", 224), ("resnet18", 160), ("inception_v3", 32)]
+    assert list(registry._count_all(pairs, 2)) == [registry.count(*pair) for pair in pairs]
+
+
 # the work list
 
 
