@@ -71,8 +71,32 @@ def test_percent_and_millions_are_rounded_for_reading() -> None:
     assert words.millions(371_000) == "0.371 M"
 
 
+def test_counts_sizes_and_differences_bear_their_unit() -> None:
+    assert words.billions(4_130_000_000) == "4.13 G"
+    assert words.billions(39_000_000) == "0.039 G"
+    assert words.mebibytes(1_262_485_504) == "1,204 MiB"
+    assert words.points(1.24) == "+1.2 points"
+    assert words.points(-5) == "-5.0 points"
+
+
+def test_flags_are_listed_in_words() -> None:
+    assert words.flags(("noisy", "launch_bound")) == "noisy, launch bound"
+    assert words.flags([]) == words.flags(None) == "none"
+
+
+SAYS_FIGURES = [
+    words.time,
+    words.rate,
+    words.percent,
+    words.millions,
+    words.billions,
+    words.mebibytes,
+    words.points,
+]
+
+
 @pytest.mark.parametrize("unknown", [None, float("nan"), float("inf")])
-@pytest.mark.parametrize("say", [words.time, words.rate, words.percent, words.millions])
+@pytest.mark.parametrize("say", SAYS_FIGURES)
 def test_what_is_not_known_is_said_to_be_unknown(say, unknown: float | None) -> None:
     assert say(unknown) == "unknown"
 
