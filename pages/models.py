@@ -5,7 +5,7 @@ import streamlit as st
 
 from bench.errors import BenchError
 from bench.points import without_test_models
-from pages.ui import charts, data, filtering, selection, words
+from pages.ui import charts, data, downloads, filtering, selection, words
 from pages.ui.card import card
 from pages.ui.entrance import through_app
 from pages.ui.selection import Selection
@@ -133,19 +133,22 @@ def board() -> None:
     )
     colours = tuple(charts.colours(chosen.families or (PICKED if chosen.view else ())))
     picked = picked_point(everything)
+    drawn = charts.drawn(
+        filtering.one_a_point(left.points, chosen),
+        colour_domain=colours,
+        axes=axes,
+        frontier=filtering.one_a_point(left.frontier, chosen),
+        search=chosen.search,
+        picked=None if picked is None else (picked["model"], picked["image_size"]),
+        beside=None if beside is None else filtering.one_a_point(beside, chosen),
+        names=tuple(sets["label"].get(run or "", "") for run in (chosen.run, chosen.beside)),
+        label_all=chosen.best_by is not None,
+    )
+    dataset = selection.DATASET_NAMES[chosen.dataset]
+    spec = specification(chosen.measure, axes, colours, dataset)
     st.vega_lite_chart(
-        charts.drawn(
-            filtering.one_a_point(left.points, chosen),
-            colour_domain=colours,
-            axes=axes,
-            frontier=filtering.one_a_point(left.frontier, chosen),
-            search=chosen.search,
-            picked=None if picked is None else (picked["model"], picked["image_size"]),
-            beside=None if beside is None else filtering.one_a_point(beside, chosen),
-            names=tuple(sets["label"].get(run or "", "") for run in (chosen.run, chosen.beside)),
-            label_all=chosen.best_by is not None,
-        ),
-        specification(chosen.measure, axes, colours, selection.DATASET_NAMES[chosen.dataset]),
+        drawn,
+        spec,
         key="accuracy_against_speed",
         on_select=pick_from_chart,
         selection_mode="pick",
@@ -171,6 +174,7 @@ def board() -> None:
         on_select=lambda: pick_from_table(rows),
         selection_mode="single-row",
     )
+    downloads.buttons(spec, drawn, left.points, f"{chosen.run}-{chosen.measure}")
     if beside is not None:
         with st.expander("The set laid beside, as a table"):
             st.dataframe(

@@ -1,0 +1,105 @@
+"""Taking it away: the chart as SVG and PNG, the rows as CSV and Parquet; each made on click."""
+
+import io
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+import vl_convert
+
+PICTURE_WIDTH = 1100
+PNG_SCALE = 2.0
+# A spreadsheet takes text that begins so for a formula; an apostrophe in front makes it text.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def buttons(spec: Mapping[str, Any], rows: pd.DataFrame, points: pd.DataFrame, name: str) -> None:
+    """Draw the four buttons.
+
+    Args:
+        spec: the chart's specification, without data.
+        rows: what the chart draws (charts.drawn).
+        points: the points behind it (points.POINT_COLUMNS).
+        name: the files' name without its ending.
+    """
+    theme = _theme()
+    with st.container(horizontal=True, key="downloads"):
+        for label, make, mime in (
+            ("SVG", partial(svg, spec, rows, theme), "image/svg+xml"),
+            ("PNG", partial(png, spec, rows, theme), "image/png"),
+            ("CSV", partial(csv, points), "text/csv"),
+            ("Parquet", partial(parquet, points), "application/vnd.apache.parquet"),
+        ):
+            st.download_button(
+                label,
+                data=make,
+                file_name=f"{name}.{label.lower()}",
+                mime=mime,
+                on_click="ignore",
+                type="tertiary",
+                icon=":material/download:",
+                key=f"download_{label}",
+            )
+
+
+def svg(spec: Mapping[str, Any], rows: pd.DataFrame, theme: Mapping[str, Any]) -> bytes:
+    """The chart as a picture that scales."""
+    return vl_convert.vegalite_to_svg(_complete(spec, rows, theme)).encode()
+
+
+def png(spec: Mapping[str, Any], rows: pd.DataFrame, theme: Mapping[str, Any]) -> bytes:
+    """The chart as pixels, at twice the size of the screen's."""
+    return vl_convert.vegalite_to_png(_complete(spec, rows, theme), scale=PNG_SCALE)
+
+
+def csv(points: pd.DataFrame) -> bytes:
+    """The points for a spreadsheet: text that it would take for a formula is guarded."""
+    flat = points.assign(flags=points["flags"].map(lambda f: " ".join(() if f is None else f)))
+    for column in flat.select_dtypes(["object", "string"]).columns:
+        guard = flat[column].astype("string").str.startswith(FORMULA_STARTS).fillna(value=False)
+        flat[column] = flat[column].where(~guard.astype(bool), "'" + flat[column].astype("string"))
+    return flat.to_csv(index=False).encode()
+
+
+def parquet(points: pd.DataFrame) -> bytes:
+    """The points as Parquet, with their types."""
+    buffer = io.BytesIO()
+    points.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _complete(
+    spec: Mapping[str, Any], rows: pd.DataFrame, theme: Mapping[str, Any]
+) -> dict[str, Any]:
+    values = json.loads(rows.to_json(orient="records"))
+    return {
+        **spec,
+        "data": {"values": values},
+        "width": PICTURE_WIDTH,
+        "config": {**spec.get("config", {}), **theme},
+    }
+
+
+def _theme() -> dict[str, Any]:
+    """The page's colours as Vega's configuration: a picture looks like the page it is from."""
+    kind = st.context.theme.type or "light"
+    text = st.get_option(f"theme.{kind}.textColor")
+    grid = st.get_option(f"theme.{kind}.borderColor")
+    return {
+        "background": st.get_option(f"theme.{kind}.backgroundColor"),
+        "font": "sans-serif",
+        "range": {"category": st.get_option(f"theme.{kind}.chartCategoricalColors")},
+        "axis": {
+            "labelColor": text,
+            "titleColor": text,
+            "gridColor": grid,
+            "domain": False,
+            "ticks": False,
+            "titleFontWeight": "normal",
+        },
+        "legend": {"labelColor": text, "titleColor": text, "titleFontWeight": "normal"},
+        "view": {"stroke": None},
+    }
