@@ -126,6 +126,12 @@ def test_every_results_set_and_measure_joins(speed: pd.DataFrame, accuracy: pd.D
         assert not frame.duplicated(["model", "image_size"]).any()
 
 
+def test_a_latency_is_the_step_time_itself(speed: pd.DataFrame, accuracy: pd.DataFrame) -> None:
+    run = "2026-08-timm-i7-12700h-fp32-nchw-pt2.4.0-compiled"
+    frame = points(speed, accuracy, run=run, measure="latency")
+    assert frame["seconds_per_image"].tolist() == frame["step_s"].tolist()
+
+
 def test_a_speed_at_another_image_size_is_never_borrowed(
     speed: pd.DataFrame, accuracy: pd.DataFrame
 ) -> None:
