@@ -1,0 +1,123 @@
+"""What the Compare page says: the sides' names, the sentence, what they differ in."""
+
+import math
+
+import pandas as pd
+
+from bench.comparison import Difference, Side, Summary, differences
+from bench.results import short_device
+from pages.ui import words
+from pages.ui.comparison_charts import Names, figure
+from pages.ui.selection import MEASURE_NAMES
+
+# Times this close are called equal.
+AS_LONG = 1.005
+
+
+def names(left: Side, right: Side) -> Names:
+    """The shortest names that tell the sides apart.
+
+    Measure and device where they differ, else everything else that does, else the time of the run.
+    """
+    differ = {found.circumstance: (found.left, found.right) for found in differences(left, right)}
+    measures = (MEASURE_NAMES[left.measure], MEASURE_NAMES[right.measure])
+    devices = (short_device(left.results_set["device"]), short_device(right.results_set["device"]))
+    if "measure" in differ and "device" in differ:
+        return Names(*(f"{m} on {d}" for m, d in zip(measures, devices, strict=True)))
+    if "measure" in differ:
+        return Names(*measures)
+    if "device" in differ:
+        return Names(*devices)
+    if differ:
+        return Names(*(", ".join(values) for values in zip(*differ.values(), strict=True)))
+    return Names(*(_when(side.results_set) for side in (left, right)))
+
+
+def _when(results_set: pd.Series) -> str:
+    at = results_set["measured_at"]
+    return f"{at:%Y-%m-%d %H:%M:%S}" if pd.notna(at) else str(results_set["run"])
+
+
+def sentence(found: Summary, names: Names, left: Side, right: Side) -> str:
+    """Markdown: the median ratio, how much of the order stays, and who gains and loses most."""
+    ratio = found.median_ratio
+    one, other = _inside(names.left), words.escaped(names.right)
+    within = ""
+    if left.measure == right.measure:
+        within = f"In {MEASURE_NAMES[left.measure].lower()} "
+    if 1 / AS_LONG < ratio < AS_LONG:
+        told = f"{within}**{other}** takes **as long** as **{one}**"
+    elif ratio > 1:
+        told = f"{within}**{other}** takes **{figure(ratio)} times as long** as **{one}**"
+    else:
+        told = f"{within}**{other}** is **{figure(1 / ratio)} times as fast** as **{one}**"
+    if found.models == 1:
+        return f"{told} for the only model that both have."
+    text = f"{told} in the median of {words.counted(found.models, 'model')}."
+    if math.isfinite(found.rank_correlation):
+        text += f" Rank correlation {found.rank_correlation:.2f}: {_order(found.rank_correlation)}."
+    if found.gains is not None and found.loses is not None:
+        text += (
+            f" Of the families **{_family(found.gains)}** gains most {_moved(found.gains)}, "
+            f"**{_family(found.loses)}** loses most {_moved(found.loses)}."
+        )
+    return text
+
+
+def _order(correlation: float) -> str:
+    if correlation >= 0.995:
+        return "the order stays"
+    if correlation >= 0.9:
+        return "the order stays, but some change places"
+    if correlation >= 0.5:
+        return "many change places"
+    return "what is fast on one side says little about the other"
+
+
+def _inside(name: str) -> str:
+    """A side's name within a sentence: a measure is not a proper name."""
+    word = name.partition(" ")[0]
+    lower = word.lower() if word in MEASURE_NAMES.values() else word
+    return words.escaped(lower + name.removeprefix(word))
+
+
+def _family(row: pd.Series) -> str:
+    return words.escaped(str(row["family"]))
+
+
+def _moved(row: pd.Series) -> str:
+    """`(1.4 times as long, 30 ranks up)`."""
+    ratio, gained = float(row["ratio_median"]), round(float(row["gained"]))
+    how = f"{figure(ratio)} times as long" if ratio >= 1 else f"{figure(1 / ratio)} times as fast"
+    ranks = f"{words.counted(abs(gained), 'rank')} {'up' if gained > 0 else 'down'}"
+    return f"({how}, {ranks if gained else 'same rank'})"
+
+
+def circumstances(found: list[Difference], batches: int, models: int) -> str:
+    """Markdown: what the sides differ in, and whether that makes them comparable.
+
+    Args:
+        found: comparison.differences.
+        batches: how many models were measured at different batch sizes.
+        models: of how many.
+    """
+    listed = "; ".join(f"{f.circumstance} ({_said(f, 0)} → {_said(f, 1)})" for f in found)
+    if not found:
+        text = "The two sides say the same of all circumstances: the ratio is how far runs scatter."
+    elif len(found) == 1:
+        text = f"The two sides differ in one circumstance, {listed}: the ratio is its doing."
+    else:
+        text = (
+            f"The two sides differ in {len(found)} circumstances: {listed}. Two runs are "
+            "comparable when they differ in one: the ratio is then its doing; here it is that of "
+            "all together."
+        )
+    if batches:
+        text += f" Batch sizes differ for {batches:,} of {words.counted(models, 'model')}."
+    return text
+
+
+def _said(found: Difference, side: int) -> str:
+    value = found.right if side else found.left
+    value = MEASURE_NAMES.get(value, value).lower() if found.circumstance == "measure" else value
+    return words.escaped(short_device(value) if found.circumstance == "device" else value)
