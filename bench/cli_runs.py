@@ -2,10 +2,12 @@
 
 import math
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from bench import cli_output as out
 from bench.errors import InvalidRequest
@@ -96,9 +98,8 @@ def run(
     from bench.records import Protocol
 
     if resume is not None:
-        if patterns or preset:
-            raise InvalidRequest("--resume measures what that run was asked: give no pattern")
-        identity = runs.resume(resume, data, by=runs.COMMAND_LINE)
+        _refuse_options_beside_resume()
+        start = partial(runs.resume, resume, data, by=runs.COMMAND_LINE)
     else:
         request = runs.Request(
             workloads=_workloads(patterns, preset, measures, batch_size=batch_size, data=data),
@@ -107,10 +108,10 @@ def run(
             title=" ".join(patterns) or preset or "",
             time_limit_s=time_limit,
         )
-        identity = runs.submit(request, data, by=runs.COMMAND_LINE)
-    end = run_progress.follow(identity, data)
+        start = partial(runs.submit, request, data, by=runs.COMMAND_LINE)
+    end = run_progress.start_and_follow(start, data)
     if as_json:
-        rows = [row.to_json() for row in runs.measurements(identity, data)]
+        rows = [row.to_json() for row in runs.measurements(end.run, data)]
         out.print_json({**status_json(end), "rows": rows})
     else:
         click.echo(run_progress.summary(end, data))
@@ -240,6 +241,21 @@ def status_json(status: "Status") -> dict[str, Any]:
         return value.isoformat() if isinstance(value, datetime) else value
 
     return {f.name: plain(getattr(status, f.name)) for f in dataclasses.fields(status)}
+
+
+def _refuse_options_beside_resume() -> None:
+    """A resumed run measures what it was asked; anything else on the line would be ignored."""
+    context = click.get_current_context()
+    given = [
+        parameter.opts[0] if isinstance(parameter, click.Option) else "PATTERN"
+        for parameter in context.command.params
+        if parameter.name not in ("resume", "as_json", "data")
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise InvalidRequest(
+            f"--resume measures what that run was asked: leave out {', '.join(given)}"
+        )
 
 
 def _workloads(

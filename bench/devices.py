@@ -13,6 +13,8 @@ from typing import Any
 
 from bench.worker_process import ROOT
 
+# What an NVIDIA driver (on Linux, in WSL, on Jetson) or an AMD driver leaves for programs to find.
+GPU_TRACES = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg", "/dev/nvhost-ctrl", "/dev/kfd")
 PROBE_TIMEOUT_S = 180.0
 # A failed look is worth repeating: somebody may have installed torch since.
 FAILURE_HOLDS_S = 30.0
@@ -80,6 +82,8 @@ def _look() -> tuple[list[Device], float]:
         return [_cpu(f"{' and '.join(missing)} not installed: see requirements.txt")], (
             FAILURE_HOLDS_S
         )
+    if not _gpu_is_possible():
+        return [_cpu(None)], float("inf")
     answer = _ask(_PROBE)
     if isinstance(answer, str):
         return [_cpu(f"torch cannot be imported: {answer}")], FAILURE_HOLDS_S
@@ -96,6 +100,11 @@ def _look() -> tuple[list[Device], float]:
     if gpus:
         return [*gpus, _cpu(None)], float("inf")
     return [_cpu(None), *_unused_gpus(answer)], float("inf")
+
+
+def _gpu_is_possible() -> bool:
+    """Whether torch is worth asking: importing it takes seconds and 300 MB."""
+    return sys.platform != "linux" or any(Path(trace).exists() for trace in GPU_TRACES)
 
 
 def _cpu(reason: str | None) -> Device:

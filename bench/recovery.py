@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import journal, locks, processes, run_folder, run_status
+from bench import journal, locks, processes, publication, run_folder, run_status
 from bench.errors import BenchError
 from bench.run_folder import RunFolder
 from bench.run_status import Status
@@ -63,12 +63,12 @@ def publish_dead(folder: RunFolder) -> None:
     over = run_status.of(folder).ended_at is not None
     folder.reserve.unlink(missing_ok=True)
     if over:
-        run_folder.publish(folder)
+        publication.publish(folder)
         return
     processes.sweep(lambda: processes.marked(processes.RUN_MARK, folder.run))
     events = journal.Journal(folder.journal)
     try:
-        rows = run_folder.publish(folder)
+        rows = publication.publish(folder)
         events.append("recovered", error=run_status.CRASHED, rows=rows)
     finally:
         events.close()
@@ -79,13 +79,13 @@ def end_if_silent(folder: RunFolder, now: Status) -> None:
 
     What it leaves is then a run that died. Nothing happens on the first looks.
     """
-    fold_lock = run_status.lock_of(folder)
-    if fold_lock is None:
+    lock = run_status.lock_of(folder)
+    if lock is None:
         return
     key, clock_s, beat = (
         (str(folder.data), folder.run),
         time.monotonic(),
-        locks.last_beat(fold_lock),
+        locks.last_beat(lock),
     )
     silence = _silences.setdefault(key, _Silence(beat, clock_s))
     if silence.beat != beat:

@@ -1,6 +1,5 @@
-"""One run's folder: what was asked, where its files lie, and its publication."""
+"""One run's folder: what was asked, and where its files lie."""
 
-import functools
 import json
 import os
 import re
@@ -10,13 +9,10 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-import pyarrow as pa
-
-from bench import catalogue, journal, store
+from bench import journal
 from bench.errors import InvalidRequest
 from bench.records import Protocol, Record, Workload, dumps, utc_now
 
@@ -175,48 +171,3 @@ def create(folder: RunFolder, request: Request, lock: str) -> None:
     except OSError:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-
-
-def table(folder: RunFolder, fold: journal.Fold, protocol: Protocol, *, skip: int = 0) -> pa.Table:
-    """The run's rows so far but the first `skip`, as SPEED_SCHEMA.
-
-    Empty before a worker has told where it runs.
-    """
-    if fold.environment is None:
-        return store.SPEED_SCHEMA.empty_table()
-    return store.speed_table(
-        folder.run,
-        islice(fold.rows.values(), skip, None),
-        protocol,
-        fold.environment,
-        operations(),
-    )
-
-
-def publish(folder: RunFolder) -> int:
-    """Write results.parquet from the journal; nothing when no row was measured.
-
-    Only for whoever holds the run's lock or admission. Returns the number of rows.
-    """
-    fold = journal.read(folder.journal)
-    rows = table(folder, fold, folder.request().protocol)
-    if len(rows):
-        store.publish(rows, folder.results, replace=True)
-    return len(rows)
-
-
-def operations() -> dict[tuple[str, int], tuple[int | None, int | None]]:
-    """(architecture, image size) -> (multiply-adds, activations), from the shipped catalogue."""
-    return _operations_of((store.SHIPPED / "published" / "operations.parquet").stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=1)
-def _operations_of(version: int) -> dict[tuple[str, int], tuple[int | None, int | None]]:  # noqa: ARG001 - the key
-    columns = ["architecture", "image_size", "multiply_adds", "activations"]
-    rows = catalogue.operations()[columns].astype(object)
-    return {
-        (architecture, int(size)): (multiply_adds, activations)
-        for architecture, size, multiply_adds, activations in rows.where(
-            rows.notna(), None
-        ).itertuples(index=False)
-    }

@@ -1,10 +1,12 @@
 """Watching a run from a terminal: a bar while it lives, a line for each finished row."""
 
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -20,14 +22,24 @@ LOOK_EVERY_S = 0.2
 CANCEL_TIMEOUT_S = 20.0
 
 
-def follow(run: str, data: Path) -> Status:
-    """Show a run until it is over. Ctrl-C cancels it and waits for its end.
+def start_and_follow(start: Callable[[], str], data: Path) -> Status:
+    """Start a run and show it until it is over. Ctrl-C cancels it and waits for its end.
 
-    Raises KeyboardInterrupt at the second Ctrl-C: the run then ends by itself.
+    A Ctrl-C while it starts waits for the start, so that no run goes on unseen; a second one does
+    not wait.
     """
+    with _interrupt_kept() as kept:
+        run = start()
+    return follow(run, data, interrupted=bool(kept))
+
+
+def follow(run: str, data: Path, *, interrupted: bool = False) -> Status:
+    """Show a run until it is over; see `start_and_follow`."""
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    console.print(f"Run {run}, Ctrl-C ends it.")
     try:
+        if interrupted:
+            raise KeyboardInterrupt
+        console.print(f"Run {run}, Ctrl-C ends it.")
         return _watch(run, data, console)
     except KeyboardInterrupt:
         console.print("Cancelling; what was measured is kept.")
@@ -37,6 +49,23 @@ def follow(run: str, data: Path) -> Status:
             # It ended in the meantime.
             return runs.status(run, data)
         return wait(run, data)
+
+
+@contextmanager
+def _interrupt_kept() -> Iterator[list[int]]:
+    """Keep the first Ctrl-C for later, in the list; the second one is as usual."""
+    kept: list[int] = []
+    usual = signal.getsignal(signal.SIGINT)
+
+    def keep(number: int, _frame: FrameType | None) -> None:
+        kept.append(number)
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, keep)
+    try:
+        yield kept
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def wait(run: str, data: Path) -> Status:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from bench import eta, locks, run_folder
+from bench import eta, locks, publication, run_folder
 from bench.errors import InvalidRequest
 from bench.journal import Fold, Follower
 from bench.records import Measurement, Workload, utc_now
@@ -123,7 +123,7 @@ def live_table(run: str, data: Path) -> pa.Table:
         seen = (len(fold.rows), fold.revision)
         if watch.table is None or watch.table_of != seen:
             known = watch.table if watch.table_of[1] == fold.revision else None
-            fresh = run_folder.table(
+            fresh = publication.table(
                 folder, fold, request.protocol, skip=0 if known is None else len(known)
             )
             watch.table = fresh if known is None else pa.concat_tables([known, fresh])
@@ -228,7 +228,7 @@ CRASHED = "the run's supervisor ended without a word; what was measured is kept"
 
 def _eta_s(request: Request, fold: Fold) -> float | None:
     """Seconds until the run ends; None while nothing is known."""
-    operations = run_folder.operations()
+    operations = publication.operations()
 
     def cost(workload: Workload) -> int | None:
         return operations.get((workload.architecture, workload.image_size), (None, None))[0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from bench import journal, locks, processes, run_folder, warden
+from bench import journal, locks, processes, warden
 from bench.errors import BenchError
 from bench.run_folder import RunFolder
 from bench.sweep import LIMITS, Limits, Outcome, sweep
@@ -131,8 +131,11 @@ def _measure(
 
 def _publish(folder: RunFolder, outcome: Outcome) -> tuple[int, Outcome]:
     """Publish; a failure to do so is told, and does not lose the journal."""
+    # pandas and Parquet are wanted only now: the worker was up half a second earlier.
+    from bench import publication  # noqa: PLC0415
+
     try:
-        return run_folder.publish(folder), outcome
+        return publication.publish(folder), outcome
     except Exception as error:  # noqa: BLE001 - see _measure; recover tries again
         traceback.print_exc(file=sys.stderr)
         reasons = [outcome.error] if outcome.error else []
