@@ -20,9 +20,9 @@ axis
 is logarithmic: a step to the right is always the same factor. A larger bubble is a larger image.
 
 - **Top-1** is the share of images whose first guess is right, as timm publishes it.
-- **Time per image** is 1 / (images per second), for latency the step's own time. For *Inference* and *Training* many images go
-  through at once, so it is not how long one image takes: that is *Latency*, measured at batch size
-  1.
+- **Time per image** is 1 / (images per second). For *Inference* and *Training* many images go
+  through at once, so it is not how long one image takes: that is *Latency*, the time of one step at
+  batch size 1.
 - **The frontier** is the line through the models that no other beats: none is at least as fast and
   at least as accurate, and better in one of the two.
 - **A model's lead** is its top-1 minus the best top-1 among other families' models at least as fast
