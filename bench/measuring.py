@@ -1,33 +1,24 @@
-"""One workload -> one measurement, on a device that is up: everything between the two.
+"""One workload -> one measurement, on a device that is up and with its model in place.
 
-The order: build the model (or take what was prepared, or what the workload before left), place it,
-find the batch size where none is given, run one step and look at its output, time, describe. Any
-exception becomes a row with an outcome; none is lost and none ends the process.
+The order: find the batch size where none is given, run one step and look at its output, time,
+describe.
 """
 
-import gc
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 
 from bench import batch_size, failures, timing, watch, workloads
-from bench.memory import LEAK_SHARE, Memory
-from bench.preparing import Preparer
+from bench.memory import Memory
 from bench.records import Measurement, Protocol, Workload, utc_now
-from bench.torchvision_schemas import import_timm
-
-_log = logging.getLogger(__name__)
 
 # Says what happens next and for how many seconds at most nothing more will be heard.
 Announce = Callable[[str, float], None]
 
 # A model is prepared beside a measurement only where the host has half of its time left.
 _SLACK = 0.5
-# Longest silences. Importing timm and building the largest models takes a minute on a slow host; a
-# first step chooses algorithms or compiles.
-_BUILD_S = 300.0
+# Longest silences: a first step chooses algorithms or compiles.
 _FIRST_STEP_S = 600.0
 _COMPILE_S = 1800.0
 # A trial of a batch size takes so many rounds, and so long at least.
@@ -53,116 +44,19 @@ class Device:
         """Whether the host is free while it works, and running out of memory is no death."""
         return self.torch_device.type != "cpu"
 
+    def use_threads(self, wanted: int | None) -> None:
+        """Let operators on the CPU use so many threads; None: the device's own number."""
+        torch.set_num_threads(wanted or self.threads)
 
-class Measurer:
-    """Measures workload after workload; inference keeps the model for the next of the same kind."""
-
-    def __init__(self, device: Device) -> None:
-        self._device = device
-        self._preparer = Preparer()
-        self._held: tuple[str, int, Protocol, workloads.Model] | None = None
-        self._settled = False
-
-    def measure(
-        self,
-        workload: Workload,
-        protocol: Protocol,
-        *,
-        following: Workload | None,
-        announce: Announce,
-    ) -> Measurement:
-        """Measure one workload; what a model raises becomes the outcome.
-
-        Args:
-            workload: what.
-            protocol: how.
-            following: what will be asked next; prepared meanwhile where that disturbs nothing.
-            announce: told about every phase before it begins.
-        """
-        announce("build", _BUILD_S)
-        self._settle()
-        torch.set_num_threads(protocol.threads or self._device.threads)
-        run = Run(
-            workload=workload,
-            protocol=protocol,
-            device=self._device,
-            announce=announce,
-            prepare_next=lambda: self._prepare(following, workload),
-        )
-        row = self._attempt(run, ordinarily=False)
-        if isinstance(row, Exception) and _our_values_may_be_why(row, self._held):
-            _log.warning("%s: once more, as its constructor fills it", workload)
-            self.forget()
-            announce("build", _BUILD_S)
-            row = self._attempt(run, ordinarily=True)
-        if isinstance(row, Exception) or following is None or not _same(following, workload):
-            self.forget()
-        if isinstance(row, Exception):
-            row = Measurement(
-                workload=workload,
-                outcome=failures.outcome_of(row),
-                message=failures.sentence(row),
-                measured_at=utc_now(),
-                batch_size=workload.batch_size,
-            )
-        return row
-
-    def forget(self) -> None:
-        """Drop the model and give its memory back."""
-        self._held = None
-        self._device.memory.release()
-
-    def unfit(self) -> str | None:
-        """Why this process should be replaced before the next workload; None when it is sound."""
-        memory = self._device.memory
-        if self._device.gpu:
-            try:
-                torch.cuda.synchronize()
-            except RuntimeError as error:
-                return f"the CUDA context is broken: {failures.sentence(error)}"
-        if self._held is None and (leaked := memory.leaked_bytes()) > (
-            LEAK_SHARE * memory.total_bytes()
-        ):
-            return f"{leaked / 2**20:.0f} MiB were not given back"
-        return None
-
-    def _settle(self) -> None:
-        if not self._settled:
-            import_timm()
-            # What is there now stays: collecting garbage between models need not look at it.
-            gc.freeze()
-            self._device.memory.settle()
-            self._settled = True
-
-    def _attempt(self, run: "Run", *, ordinarily: bool) -> Measurement | Exception:
+    def broken(self) -> str | None:
+        """What makes a CUDA context useless from now on, such as an illegal memory access."""
+        if not self.gpu:
+            return None
         try:
-            return run.measurement(self._model(run, ordinarily=ordinarily))
-        except Exception as error:  # noqa: BLE001 - whatever a model raises is its row's outcome
-            expected = failures.outcome_of(error) != "crashed"
-            _log.warning("%s: %s", run.workload, error, exc_info=not expected)
-            # Its frames hold tensors.
-            return error.with_traceback(None)
-
-    def _model(self, run: "Run", *, ordinarily: bool) -> workloads.Model:
-        """The model on the device: the held one, the prepared one, or a new one."""
-        workload, protocol = run.workload, run.protocol
-        key = (workload.architecture, workload.image_size, protocol)
-        if self._held is not None and self._held[:3] == key and workload.measure != "training":
-            return self._held[3]
-        self.forget()
-        model = (
-            workloads.prepare_ordinarily(workload.architecture, workload.image_size)
-            if ordinarily
-            else self._preparer.take(workload)
-        )
-        run.check_that_parameters_fit(model)
-        model = workloads.place(model, self._device.torch_device, protocol)
-        self._held = (*key, model)
-        return model
-
-    def _prepare(self, following: Workload | None, workload: Workload) -> None:
-        if following is not None and not _same(following, workload):
-            self._preparer.start(following)
+            torch.cuda.synchronize()
+        except RuntimeError as error:
+            return failures.sentence(error)
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,27 +80,41 @@ class Run:
         with workloads.circumstances(
             self.device.torch_device, self.protocol, training=self.training
         ):
-            search = None
-            size = self.workload.batch_size
-            if size is None:
-                search = self.saturating(model)
-                size = search.batch_size
-            else:
-                self.check_that_it_fits(model, size)
-            row = self.timed_or_none(model, size)
-            if row is None:
-                if size == 1:
-                    raise batch_size.OutOfMemory("out of memory at batch 1")
-                row = self.timed(model, size // 2)
-                row = replace(
-                    row, message=f"out of memory at batch {size}, measured at {size // 2}"
-                )
-        if search is not None:
-            row.details["batch_search"] = {
-                "ended_by": search.ended_by,
-                "images_per_s": {str(t.batch_size): t.images_per_s for t in search.trials},
-            }
+            if self.workload.batch_size is not None:
+                return self.at_given_size(model, self.workload.batch_size)
+            search = self.saturating(model)
+            row = self.timed_or_half(model, search.batch_size)
+        row.details["batch_search"] = {
+            "ended_by": search.ended_by,
+            "images_per_s": {str(t.batch_size): t.images_per_s for t in search.trials},
+        }
         return row
+
+    def at_given_size(self, model: workloads.Model, size: int) -> Measurement:
+        """The row at the batch size that was asked for, or at half of it, saying so."""
+        limit = self.protocol.memory_share * self.device.memory.usable_bytes()
+        predicted = self.predict(model, size)
+        if predicted is None or predicted(size) <= limit:
+            return self.timed_or_half(model, size)
+        problem = (
+            f"batch {size} is predicted to need {predicted(size) / 2**30:.1f} GiB "
+            f"of {limit / 2**30:.1f} GiB"
+        )
+        if predicted(size // 2) > limit:
+            raise batch_size.OutOfMemory(problem)
+        return replace(self.timed(model, size // 2), message=f"{problem}, measured at {size // 2}")
+
+    def timed_or_half(self, model: workloads.Model, size: int) -> Measurement:
+        """The row at a batch size; where memory runs out, once more at half of it, saying so."""
+        row = self.timed_or_none(model, size)
+        if row is not None:
+            return row
+        if size == 1:
+            raise batch_size.OutOfMemory("out of memory at batch 1")
+        row = self.timed_or_none(model, size // 2)
+        if row is None:
+            raise batch_size.OutOfMemory(f"out of memory at batch {size} and at {size // 2}")
+        return replace(row, message=f"out of memory at batch {size}, measured at {size // 2}")
 
     def timed_or_none(self, model: workloads.Model, size: int) -> Measurement | None:
         """As `timed`; None when memory ran out."""
@@ -217,7 +125,7 @@ class Run:
                 raise
         # Only here, out of the handler, are the failed step's tensors free.
         model.module.zero_grad(set_to_none=True)
-        self.device.memory.release()
+        self.device.memory.trim()
         return None
 
     def timed(self, model: workloads.Model, size: int) -> Measurement:
@@ -330,7 +238,7 @@ class Run:
             if not failures.is_out_of_memory(error):
                 raise
         model.module.zero_grad(set_to_none=True)
-        memory.release()
+        memory.trim()
         raise batch_size.OutOfMemory(f"out of memory at batch {size}")
 
     def first_step(self, work: workloads.Work) -> timing.Block:
@@ -361,22 +269,26 @@ class Run:
                 f"its weights need {needed / 2**30:.1f} GiB of {usable / 2**30:.1f} GiB free"
             )
 
-    def check_that_it_fits(self, model: workloads.Model, size: int) -> None:
-        """Raise OutOfMemory where two small batches predict that a given one is too large.
+    def predict(self, model: workloads.Model, size: int) -> Callable[[int], int] | None:
+        """Peak memory by batch size, from the peaks of two small batches.
 
-        On a GPU it is simply tried; on the CPU trying could end in the kernel's hands.
+        Only on the CPU, where trying a batch that is too large could end in the kernel's hands; a
+        GPU says so and goes on. None there, for small batches, and where the peak is unknown.
         """
         small = batch_size.first_batch(training=self.training, gpu=False)
         if self.device.gpu or size <= 2 * small:
-            return
-        usable = self.device.memory.usable_bytes()
-        trials = [self.trial(model, small), self.trial(model, 2 * small)]
-        predicted = batch_size.predicted_bytes(trials, size, model_bytes=0)
-        if predicted is not None and predicted > self.protocol.memory_share * usable:
-            raise batch_size.OutOfMemory(
-                f"batch {size} is predicted to need {predicted / 2**30:.1f} GiB "
-                f"of {usable / 2**30:.1f} GiB free"
-            )
+            return None
+        trials = []
+        for probe in (small, 2 * small):
+            self.announce("memory", _FIRST_STEP_S)
+            work = self.work(model, probe, model.module)
+            self.device.memory.reset_peak()
+            step_s = self.first_step(work).device_s
+            trials.append(batch_size.Trial(probe, step_s, self.device.memory.peak_bytes()))
+
+        if batch_size.predicted_bytes(trials, size, model_bytes=0) is None:
+            return None
+        return lambda batch: batch_size.predicted_bytes(trials, batch, model_bytes=0) or 0
 
     def measure_deadline_s(self, first_s: float) -> float:
         """Longer than any measurement takes that has not hung."""
@@ -386,19 +298,3 @@ class Run:
 
 def _first_step_s(*, compiles: bool) -> float:
     return _COMPILE_S if compiles else _FIRST_STEP_S
-
-
-def _same(one: Workload, other: Workload) -> bool:
-    return (one.architecture, one.image_size) == (other.architecture, other.image_size)
-
-
-def _our_values_may_be_why(
-    error: Exception, held: tuple[str, int, Protocol, workloads.Model] | None
-) -> bool:
-    """Whether the model was built on meta and failed at something but memory."""
-    return (
-        held is not None
-        and held[3].constructed == "meta"
-        and not failures.is_out_of_memory(error)
-        and not isinstance(error, workloads.Unsupported)
-    )

@@ -41,8 +41,11 @@ class Memory(Interface):
     def peak_bytes(self) -> int | None:
         """The most that the model held since `reset_peak`; None where unknown."""
 
+    def trim(self) -> None:
+        """Give back what no tensor uses."""
+
     def release(self) -> None:
-        """Give back what no tensor uses; called when no model is there."""
+        """As `trim`, when no model is there: what follows belongs to the next one."""
 
 
 class HostMemory:
@@ -89,12 +92,16 @@ class HostMemory:
                 return max(0, int(line.split()[1]) * 1024 - self._released)
         return None
 
-    def release(self) -> None:
+    def trim(self) -> None:
         """See Memory."""
         gc.collect()
         # glibc keeps freed blocks; other C libraries have no such function and keep less.
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
+
+    def release(self) -> None:
+        """See Memory."""
+        self.trim()
         self._released = _resident_bytes()
 
 
@@ -102,7 +109,7 @@ class CudaMemory:
     """A CUDA device's memory, through PyTorch's caching allocator."""
 
     def __init__(self) -> None:
-        self._settled = self._in_use()
+        self._settled = torch.cuda.memory_reserved()
 
     def total_bytes(self) -> int:
         """See Memory."""
@@ -115,16 +122,11 @@ class CudaMemory:
     def settle(self) -> None:
         """See Memory."""
         self.release()
-        self._settled = self._in_use()
+        self._settled = torch.cuda.memory_reserved()
 
     def leaked_bytes(self) -> int:
-        """See Memory."""
-        return max(0, self._in_use() - self._settled)
-
-    def _in_use(self) -> int:
-        """All that is taken on the device: tensors, contexts, what libraries keep."""
-        free, total = torch.cuda.mem_get_info()
-        return int(total - free)
+        """See Memory; what other processes take is not asked."""
+        return max(0, torch.cuda.memory_reserved() - self._settled)
 
     def reset_peak(self) -> None:
         """See Memory."""
@@ -134,10 +136,14 @@ class CudaMemory:
         """See Memory."""
         return torch.cuda.max_memory_allocated()
 
-    def release(self) -> None:
+    def trim(self) -> None:
         """See Memory."""
         gc.collect()
         torch.cuda.empty_cache()
+
+    def release(self) -> None:
+        """See Memory."""
+        self.trim()
 
 
 def _resident_bytes() -> int:

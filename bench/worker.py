@@ -66,7 +66,7 @@ class Conversation:
 
 def serve(requests: Iterable[str], conversation: Conversation, device: "Device") -> None:
     """Answer every request in turn; leave when the process is no longer fit for the next one."""
-    from bench.measuring import Measurer  # noqa: PLC0415
+    from bench.measurer import Measurer  # noqa: PLC0415
 
     measurer = Measurer(device)
     for line in requests:
