@@ -5,10 +5,21 @@ import streamlit as st
 
 from bench import catalogue, comparison
 from bench.errors import BenchError, UnreadableFile
-from pages.ui import charts, comparison_charts, comparison_tables, data, family_charts, words
+from pages.ui import (
+    charts,
+    comparison_charts,
+    comparison_tables,
+    data,
+    family_charts,
+    notices,
+    words,
+)
 from pages.ui import comparison_controls as controls
 from pages.ui import comparison_words as telling
 from pages.ui.comparison_charts import Names
+from pages.ui.entrance import through_app
+
+through_app()
 
 SCATTER_ALT = (
     "Scatter chart of image models: time per image on the baseline against time per image on the "
@@ -29,19 +40,7 @@ sets = data.sets(files.speed)
 
 st.header("Who gains, who loses?", anchor=False)
 
-for problem in data.problems(files.speed, files.accuracy):
-    st.warning(
-        f"Left out {words.escaped(problem.path.name)}: {words.escaped(problem.reason)}. "
-        "Every other file is shown.",
-        icon=":material/warning:",
-    )
-if sets.empty or not data.datasets(files.accuracy):
-    st.info(
-        "There are no results to compare yet. `python -m bench import FOLDER` reads timm's "
-        "published CSV files; **Run benchmark** in the sidebar measures this machine.",
-        icon=":material/inbox:",
-    )
-    st.stop()
+notices.guard(files, sets)
 
 asked = controls.sidebar(sets)
 
@@ -183,14 +182,14 @@ def board() -> None:
     each_family(pairs, names)
 
     st.subheader("Side by side", anchor=False)
-    ends = pairs.sort_values("gained", kind="stable").iloc[[-1, 0]]
+    ends = pairs.sort_values("gained", kind="stable").iloc[[-1, 0] if len(pairs) > 1 else [0]]
     st.dataframe(
         comparison_tables.side_by_side(picked if len(picked) else ends, names, len(pairs)),
         width="stretch",
         height="content",
         key="side_by_side",
     )
-    if picked.empty:
+    if picked.empty and len(pairs) > 1:
         st.caption(
             "The model that gains most ranks, and the one that loses most. Choose up to "
             f"{controls.SIDE_BY_SIDE} in the sidebar."

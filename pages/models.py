@@ -5,7 +5,7 @@ import streamlit as st
 
 from bench.errors import BenchError
 from bench.points import without_test_models
-from pages.ui import charts, data, downloads, filtering, selection, words
+from pages.ui import charts, data, downloads, filtering, notices, selection, words
 from pages.ui.card import card
 from pages.ui.entrance import through_app
 from pages.ui.selection import Selection
@@ -30,19 +30,7 @@ sets = data.sets(files.speed)
 
 st.header("Which image model should I use?", anchor=False)
 
-for problem in data.problems(files.speed, files.accuracy):
-    st.warning(
-        f"Left out {words.escaped(problem.path.name)}: {words.escaped(problem.reason)}. "
-        "Every other file is shown.",
-        icon=":material/warning:",
-    )
-if sets.empty or not data.datasets(files.accuracy):
-    st.info(
-        "There are no results to show yet. `python -m bench import FOLDER` reads timm's published "
-        "CSV files; **Run benchmark** in the sidebar measures this machine.",
-        icon=":material/inbox:",
-    )
-    st.stop()
+notices.guard(files, sets)
 
 chosen = selection.sidebar(sets, files, selection.saved_views())
 
