@@ -34,7 +34,7 @@ class Holder(Record):
     run: str
     data: str
     pid: int | None = None
-    # psutil's creation time: a process id alone may be somebody else's by now.
+    # See processes.began: a process id alone may be somebody else's by now.
     began: float | None = None
 
 

@@ -79,14 +79,28 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def find(pid: int, began: float) -> psutil.Process | None:
-    """The process of this id and creation time; None when it ended, whoever has its id now."""
+def began(pid: int) -> float | None:
+    """When a process was created, in seconds since the system started; None when there is none.
+
+    Not the time of day: that jumps.
+    """
     try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - began) < 1.0
+        return psutil.Process(pid).create_time() - psutil.boot_time()
     except psutil.NoSuchProcess:
         return None
-    return process if same and is_alive(process) else None
+
+
+def find(pid: int, began_s: float) -> psutil.Process | None:
+    """The process of this id and creation time; None when it ended, whoever has its id now."""
+    now_s = began(pid)
+    # The system's start is known to the second.
+    if now_s is None or abs(now_s - began_s) > 2.0:
+        return None
+    try:
+        process = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+    return process if is_alive(process) else None
 
 
 def kill(processes: Iterable[psutil.Process]) -> int:

@@ -3,7 +3,6 @@
 Everything about a run lies in its folder; this module keeps nothing of it in memory.
 """
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -12,9 +11,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
-from bench import journal, locks, permission, recovery, run_checks, run_folder, run_status
+from bench import (
+    journal,
+    locks,
+    permission,
+    processes,
+    recovery,
+    run_checks,
+    run_folder,
+    run_status,
+)
 from bench.devices import Device, devices
 from bench.errors import BenchError, InvalidRequest, NotAllowed
 from bench.permission import COMMAND_LINE, Asker
@@ -196,11 +202,10 @@ def _is_over(holder: locks.Holder) -> bool:
 def _hand_over(folder: RunFolder, name: str, lock: int, start: Start) -> None:
     """Start the supervisor with the lock, and see to it that its end leaves no zombie."""
     supervisor = start(folder, lock)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        # So that a supervisor that never gets to its first line can be found.
-        began = psutil.Process(supervisor.pid).create_time()
-        locks.write_holder(
-            name,
-            locks.Holder(run=folder.run, data=str(folder.data), pid=supervisor.pid, began=began),
-        )
+    # So that a supervisor that never gets to its first line can be found.
+    began = processes.began(supervisor.pid)
+    locks.write_holder(
+        name,
+        locks.Holder(run=folder.run, data=str(folder.data), pid=supervisor.pid, began=began),
+    )
     threading.Thread(target=supervisor.wait, daemon=True, name=f"reap {folder.run}").start()

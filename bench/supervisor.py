@@ -3,6 +3,7 @@
 It is detached: it outlives the browser tab, the server and the terminal that submitted it.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -122,7 +123,8 @@ def _measure(
                 expected=before.environment,
             )
     except Exception as error:  # noqa: BLE001 - whatever it is, the run's end must be written
-        traceback.print_exc(file=sys.stderr)
+        folder.reserve.unlink(missing_ok=True)
+        _log_traceback()
         return Outcome("partial" if measured else "failed", _sentence(error))
     if outcome.state == "cancelled" and watch.by_signal is not None:
         return Outcome("cancelled", f"the run was stopped by {watch.by_signal}")
@@ -137,10 +139,16 @@ def _publish(folder: RunFolder, outcome: Outcome) -> tuple[int, Outcome]:
     try:
         return publication.publish(folder), outcome
     except Exception as error:  # noqa: BLE001 - see _measure; recover tries again
-        traceback.print_exc(file=sys.stderr)
+        _log_traceback()
         reasons = [outcome.error] if outcome.error else []
         reasons.append(f"the results could not be published: {_sentence(error)}")
         return 0, Outcome("failed", "; ".join(reasons))
+
+
+def _log_traceback() -> None:
+    """Into the log; a disk that is too full for that must not hide what happened."""
+    with contextlib.suppress(OSError):
+        traceback.print_exc(file=sys.stderr)
 
 
 def _sentence(error: Exception) -> str:

@@ -15,17 +15,19 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 ENVIRONMENT = {"device": "Stand-in", "device_kind": "cpu", "torch": "0.0", "timm": "0.0"}
 FOR_EVER = "import time\nwhile True: time.sleep(60)"
 
 
 class Worker:
-    def __init__(self, reply_fd, plan, environment, slower):
+    def __init__(self, reply_fd, plan, environment, slower, answers):
         self.replies = os.fdopen(reply_fd, "w", encoding="utf-8")
         self.plan = plan
         self.environment = environment
         self.slower = slower
+        self.answers = answers
         self.asked = 0
 
     def say(self, **message):
@@ -50,6 +52,9 @@ class Worker:
             "batch_size": workload["batch_size"] or 8,
             "samples_s": [0.01, 0.011, 0.012],
         }
+        if self.answers:
+            with Path(self.answers).open("a", encoding="utf-8") as file:
+                file.write(workload["architecture"] + "\n")
         self.say(type="measurement", measurement={**row, **values})
 
     def serve(self):
@@ -140,6 +145,13 @@ class Worker:
         self.phase(workload, "batch_size")
         self.answer(workload, outcome="out_of_memory", samples_s=[], message="4 GiB too little")
 
+    def eat(self, workload, group):
+        """Join a control group with little memory, and want more than it has."""
+        self.phase(workload, "warm_up")
+        Path(group, "cgroup.procs").write_text(str(os.getpid()))
+        hoard = [os.urandom(2**20) for _ in range(512)]
+        os._exit(len(hoard) % 256)
+
     def not_finite(self, workload, _):
         self.answer(workload, outcome="not_finite", samples_s=[], message="the output has a NaN")
 
@@ -186,10 +198,11 @@ def main():
     parser.add_argument("--plan", type=json.loads, default={})
     parser.add_argument("--environment", type=json.loads, default={})
     parser.add_argument("--slower", type=float, default=1.0)
+    parser.add_argument("--answers", help="A file that gets the name of each model answered for.")
     parser.add_argument("--start", default="ready")
     options = parser.parse_args()
     environment = {**ENVIRONMENT, **options.environment}
-    worker = Worker(options.reply_fd, options.plan, environment, options.slower)
+    worker = Worker(options.reply_fd, options.plan, environment, options.slower, options.answers)
     if options.start == "die":
         sys.stderr.write("ImportError: no module named torch\n")
         os._exit(1)

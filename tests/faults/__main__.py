@@ -1,0 +1,82 @@
+"""The long form of the fault suite.
+
+python -m tests.faults --long              1,000 random kills, every other fault 20 times
+python -m tests.faults --only sigterm      one fault, once
+"""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+
+from tests.faults.audit import Damage
+from tests.faults.suite import FAULTS, attempt
+from tests.faults.surroundings import NotPossibleHere
+
+KILLS = 1000
+TRIES = 20
+
+
+@click.command()
+@click.option("--long", "is_long", is_flag=True, help=f"{KILLS} kills, {TRIES} tries each.")
+@click.option("--only", type=click.Choice(list(FAULTS)), multiple=True)
+@click.option("--tries", type=click.IntRange(1), help="Tries of each fault.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def main(*, is_long, only, tries, seed):
+    """Bring about every fault and count what it damaged."""
+    console = Console(soft_wrap=True)
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    table = Table(
+        Column("fault", no_wrap=True),
+        "tries",
+        "kills",
+        "lost",
+        "duplicated",
+        "orphaned",
+        "corrupt",
+        "s",
+    )
+    harmless = True
+    try:
+        for name in only or FAULTS:
+            wanted = tries or (TRIES if is_long else 1)
+            kills = KILLS if is_long and name == "random_kills" else 0
+            row, total = repeat(name, wanted, kills, seed=seed, folder=folder, console=console)
+            table.add_row(name, *row)
+            harmless &= total.harmless
+    finally:
+        console.print(table)
+        shutil.rmtree(folder, ignore_errors=True)
+    raise SystemExit(0 if harmless else 1)
+
+
+def repeat(name, tries, kills, *, seed, folder, console):
+    """Try a fault so often, or until so many processes were killed."""
+    total, done, began = Damage(), 0, time.monotonic()
+    while done < tries or total.kills < kills:
+        place = folder / f"{name}-{seed + done}"
+        try:
+            damage = attempt(name, seed + done, place)
+        except NotPossibleHere as reason:
+            console.print(f"{name}: not possible here: {reason}")
+            return ["0", *["-"] * 6], total
+        except Exception as error:  # noqa: BLE001 - counted, told, and the next one is tried
+            console.print(f"{name}, seed {seed + done}: {type(error).__name__}: {error}")
+            damage = Damage(corrupt=1)
+        if damage.harmless:
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            console.print(f"{name}, seed {seed + done}: {damage}")
+        total += damage
+        done += 1
+    lost, duplicated, orphaned, corrupt, killed = map(str, total.counts())
+    seconds = f"{time.monotonic() - began:.0f}"
+    return [str(done), killed, lost, duplicated, orphaned, corrupt, seconds], total
+
+
+if __name__ == "__main__":
+    main()

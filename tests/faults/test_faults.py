@@ -1,0 +1,15 @@
+"""Every fault once, in the ordinary test run; `python -m tests.faults --long` is the long form."""
+
+import pytest
+
+from tests.faults.suite import FAULTS, attempt
+from tests.faults.surroundings import NotPossibleHere
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_nothing_is_lost_doubled_left_running_or_unreadable_after(fault, tmp_path):
+    try:
+        damage = attempt(fault, 0, tmp_path / "fault")
+    except NotPossibleHere as reason:
+        pytest.skip(str(reason))
+    assert damage.harmless, damage
