@@ -76,6 +76,8 @@ class Measurer:
 
     def forget(self) -> None:
         """Drop the model and give its memory back."""
+        if self._held is not None and self._held[2].compiled != "eager":
+            workloads.forget_compiled()
         self._held = None
         self._device.memory.release()
 

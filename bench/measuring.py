@@ -162,6 +162,7 @@ class Run:
             host_device_ratio=ratio,
             details={
                 "constructed": model.constructed,
+                "steps": result.steps,
                 "steps_per_sample": result.steps_per_sample,
                 "stopped_by": result.stopped_by,
                 "warm_up_steps": result.warm_up_steps,

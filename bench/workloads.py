@@ -194,8 +194,13 @@ def compiled(module: nn.Module, protocol: Protocol) -> Forward:
     backend, _, mode = protocol.compiled.partition(" ")
     if backend not in torch.compiler.list_backends(exclude_tags=()):
         raise Unsupported(f"torch.compile has no backend {backend!r}")
-    torch.compiler.reset()
+    forget_compiled()
     return torch.compile(module, backend=backend, mode=mode or None)
+
+
+def forget_compiled() -> None:
+    """Drop what torch.compile keeps of earlier models."""
+    torch.compiler.reset()
 
 
 def first_tensor(output: Any) -> torch.Tensor:
