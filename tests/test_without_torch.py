@@ -57,7 +57,6 @@ def test_the_environment_is_not_the_one_that_runs_the_tests(python_without_torch
     assert sys.prefix not in path
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("address", ["/", "/compare", "/runs", "/method"])
 def test_every_page_opens_without_torch(
     address: str,
