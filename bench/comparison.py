@@ -100,7 +100,7 @@ def under_present_names(frame: pd.DataFrame, renames: Mapping[str, str | None]) 
     """Points under the names that timm gives their models now; removed models are left out."""
     present = frame["model"].map(lambda name: renames.get(name, name))
     kept = frame.assign(model=present)[present.notna()]
-    return kept.assign(architecture=kept["model"].str.partition(".")[0])
+    return kept.assign(architecture=kept["model"].map(lambda name: name.partition(".")[0]))
 
 
 def _one_a_speed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ LABELS = 8
 HIDDEN_POINTS = 1  # a label that would lie on more than these is left out
 # Labels are placed so that they are free on a plot of either size; below NARROW pixels they are
 # not drawn.
-PLOTS = ((560.0, 400.0), (940.0, 430.0))
+PLOTS = ((520.0, 400.0), (940.0, 430.0))
 NARROW = 520
 FONT_SIZE, LETTER_WIDTH = 11, 6.4
 Box = tuple[float, float, float, float]  # left, top, right, bottom; pixels
@@ -91,10 +91,12 @@ def places(gained: float) -> str:
 
 def tooltip(names: Names) -> list[alt.Tooltip]:
     """A pair's figures; columns of `rows_of`."""
+    # Vega-Lite writes these titles into an expression and lets a backslash through.
+    left, right = (name.replace("\\", "/") for name in (names.left, names.right))
     return [
         alt.Tooltip("name:N", title="title"),
-        alt.Tooltip("left_words:N", title=names.left),
-        alt.Tooltip("right_words:N", title=names.right),
+        alt.Tooltip("left_words:N", title=left),
+        alt.Tooltip("right_words:N", title=right),
         alt.Tooltip("ratio_words:N", title="Ratio"),
         alt.Tooltip("ranks:N", title="Rank by speed"),
         alt.Tooltip("size:Q", title="Image size (pixels)"),
@@ -153,13 +155,13 @@ def _labelled(rows: pd.DataFrame, ends: Axes) -> pd.DataFrame:
     x, y = _position(rows["left"], ends.left), 1 - _position(rows["right"], ends.right)
     plots = [_Plot(x * width, y * height, width, height) for width, height in PLOTS]
     far = np.log(rows["ratio"] / rows["ratio"].median()).abs()
-    order = rows.assign(far=far).sort_values(["chosen", "far"], ascending=False).index
+    order = rows.assign(far=far).sort_values(["chosen", "far"], ascending=False)
     labels = pd.DataFrame(
         {"label": "", "label_align": "left", "label_dx": 0.0, "label_dy": 0.0}, index=rows.index
     )
     families: set[str] = set()
-    for row in order:
-        name, family, chosen = rows.loc[row, ["name", "family", "chosen"]]
+    candidates = zip(order.index, order["name"], order["family"], order["chosen"], strict=True)
+    for row, name, family, chosen in candidates:
         if len(families) == LABELS:
             break
         if family in families and not chosen:

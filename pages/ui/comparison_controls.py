@@ -161,7 +161,7 @@ def _accept_run_ids(sets: pd.DataFrame) -> None:
         if named is None or named in set(sets["label"]):
             continue
         if named in sets.index:
-            st.query_params[side] = sets.loc[named, "label"]
+            st.query_params[side] = str(sets.loc[named, "label"])
             by_id = True
         else:
             st.warning(

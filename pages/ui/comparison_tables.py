@@ -95,8 +95,8 @@ def _figures(pair: pd.Series, names: Names, models: int) -> dict[str, str]:
             f"{name}: speed": words.rate(value["images_per_s"]),
             f"{name}: rank": f"{pair[f'rank_{side}']:,} of {models:,}",
             f"{name}: batch size": _or_unknown(value["batch_size"], "{:,}"),
-            f"{name}: peak memory": _memory(value["peak_memory_bytes"]),
-            f"{name}: flags": _flags(value["flags"]),
+            f"{name}: peak memory": words.mebibytes(_known(value["peak_memory_bytes"])),
+            f"{name}: flags": words.flags(value["flags"]),
         }
     return figures | {
         "Family": pair["family"],
@@ -104,9 +104,9 @@ def _figures(pair: pd.Series, names: Names, models: int) -> dict[str, str]:
         "Top-5 on ImageNet-1k": words.percent(pair["top5_percent"]),
         "Most accurate weights": pair["model"],
         "Pretraining data": _or_unknown(pair["pretraining"], "{}"),
-        "Parameters": _counted(pair["parameters"], 1e6, "M"),
-        "Multiply-adds": _counted(pair["multiply_adds"], 1e9, "G"),
-        "Activations": _counted(pair["activations"], 1e6, "M"),
+        "Parameters": words.millions(_known(pair["parameters"])),
+        "Multiply-adds": words.billions(_known(pair["multiply_adds"])),
+        "Activations": words.millions(_known(pair["activations"])),
     }
 
 
@@ -120,13 +120,6 @@ def _interval(low: float | None, high: float | None) -> str:
     return f"{words.time(low)} to {words.time(high)}"
 
 
-def _memory(count: int | None) -> str:
-    return words.UNKNOWN if pd.isna(count) else f"{float(count) / 2**30:.2f} GiB"
-
-
-def _flags(flags: Any) -> str:
-    return ", ".join(flags).replace("_", " ") if flags is not None and len(flags) else "none"
-
-
-def _counted(count: int | None, unit: float, sign: str) -> str:
-    return words.UNKNOWN if pd.isna(count) else f"{float(count) / unit:.3g} {sign}"
+def _known(value: Any) -> Any:
+    """The words' functions know None, not pandas' missing value."""
+    return None if pd.isna(value) else value

@@ -17,25 +17,30 @@ AS_LONG = 1.005
 def names(left: Side, right: Side) -> Names:
     """The shortest names that tell the sides apart.
 
-    Measure and device where they differ, else everything else that does, else the time of the run.
+    Measure and device where they differ, else everything else that does, else the time of the run,
+    else its id.
     """
     differ = {found.circumstance: (found.left, found.right) for found in differences(left, right)}
     measures = (MEASURE_NAMES[left.measure], MEASURE_NAMES[right.measure])
     devices = (short_device(left.results_set["device"]), short_device(right.results_set["device"]))
-    if "measure" in differ and "device" in differ:
-        return Names(*(f"{m} on {d}" for m, d in zip(measures, devices, strict=True)))
-    if "measure" in differ:
-        return Names(*measures)
-    if "device" in differ:
-        return Names(*devices)
-    if differ:
-        return Names(*(", ".join(values) for values in zip(*differ.values(), strict=True)))
-    return Names(*(_when(side.results_set) for side in (left, right)))
+    if "measure" in differ and devices[0] != devices[1]:
+        found = tuple(f"{m} on {d}" for m, d in zip(measures, devices, strict=True))
+    elif "measure" in differ:
+        found = measures
+    elif devices[0] != devices[1]:
+        found = devices
+    elif differ:
+        found = tuple(", ".join(values) for values in zip(*differ.values(), strict=True))
+    else:
+        found = tuple(_when(side.results_set) for side in (left, right))
+    if found[0] == found[1]:
+        found = tuple(str(side.results_set["run"]) for side in (left, right))
+    return Names(*found)
 
 
 def _when(results_set: pd.Series) -> str:
     at = results_set["measured_at"]
-    return f"{at:%Y-%m-%d %H:%M:%S}" if pd.notna(at) else str(results_set["run"])
+    return f"{at:%Y-%m-%d %H:%M}" if pd.notna(at) else str(results_set["run"])
 
 
 def sentence(found: Summary, names: Names, left: Side, right: Side) -> str:

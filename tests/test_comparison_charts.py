@@ -1,0 +1,288 @@
+"""The Compare page's charts, words and tables: from frames, without a browser."""
+
+import json
+import re
+import subprocess
+import sys
+from itertools import combinations
+
+import harness
+import numpy as np
+import pandas as pd
+import pytest
+import vl_convert
+from test_comparison import a_set, some_points
+
+from bench import catalogue, comparison, points, results
+from bench.comparison import Side
+from pages.ui import charts, comparison_charts, comparison_tables, comparison_words, family_charts
+from pages.ui.comparison_charts import Names
+
+OLD = "2022-07-timm-rtx3090-amp-fp16-nhwc-pt1.11-cu11.3"
+NEW_3090 = "2026-08-timm-rtx3090-amp-fp16-nchw-pt2.4.0-cu12.4"
+NEW_5090 = "2026-08-timm-rtx5090-amp-fp16-nchw-pt2.9.1-cu13.0"
+COMPARED = {
+    "measures": ((OLD, "throughput"), (OLD, "training")),
+    "cards": ((NEW_3090, "throughput"), (NEW_5090, "throughput")),
+    "eras": ((NEW_5090, "throughput"), (OLD, "training")),
+}
+NAMES = Names("Inference", "Training")
+# Plots as the page draws them, from the narrowest with labels to a wide screen.
+PLOTS = [(520, 400), (560, 415), (650, 425), (780, 430), (925, 445), (1100, 445), (1400, 445)]
+
+
+@pytest.fixture(scope="module", params=COMPARED)
+def pairs(request: pytest.FixtureRequest, speed: pd.DataFrame, accuracy: pd.DataFrame):
+    sets = results.results_sets(speed).set_index("run", drop=False)
+    left, right = (
+        Side(sets.loc[run], measure, points.points(speed, accuracy, run=run, measure=measure))
+        for run, measure in COMPARED[request.param]
+    )
+    return comparison.compare(left, right, renames=catalogue.renames())
+
+
+def test_the_charts_are_drawn_without_streamlit() -> None:
+    code = (
+        "import sys, pages.ui.comparison_charts, pages.ui.family_charts; "
+        "sys.exit('streamlit' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=harness.REPOSITORY, check=True)
+
+
+# --- the scatter --------------------------------------------------------------------------------
+
+
+def boxes(rows: pd.DataFrame, ends: comparison_charts.Axes, plot: tuple[int, int]) -> np.ndarray:
+    """The boxes of the labels on a plot: left, top, right, bottom, worked out from the text."""
+    labelled = rows[rows["label"].fillna("") != ""]
+    x = np.log(labelled["left"] / ends.left[0]) / np.log(ends.left[1] / ends.left[0]) * plot[0]
+    up = np.log(labelled["right"] / ends.right[0]) / np.log(ends.right[1] / ends.right[0])
+    anchor = x + labelled["label_dx"]
+    width = labelled["label"].str.len() * 6.4
+    left = anchor - width.where(labelled["label_align"] == "right", 0)
+    baseline = (1 - up) * plot[1] + labelled["label_dy"]
+    return np.column_stack([left, baseline - 11, left + width, baseline + 3]).astype(float)
+
+
+@pytest.mark.parametrize("chosen", [0, 6])
+def test_no_label_overlaps_another_or_leaves_the_plot(pairs: pd.DataFrame, chosen: int) -> None:
+    some = pairs.iloc[:: len(pairs) // 6].head(chosen)
+    ringed = set(zip(some["architecture"], some["image_size"], strict=True))
+    ends = comparison_charts.axes(pairs)
+    rows = comparison_charts.drawn(pairs, ends, ringed)
+    for plot in PLOTS:
+        found = boxes(rows, ends, plot)
+        assert 3 <= len(found) <= 8
+        assert found[:, 0].min() >= 0
+        assert found[:, 1].min() >= 0
+        assert found[:, 2].max() <= plot[0]
+        assert found[:, 3].max() <= plot[1]
+        for a, b in combinations(found, 2):
+            apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+            assert apart, f"two labels overlap at {plot}"
+
+
+def test_every_pair_is_one_point_and_lies_inside_the_axes(pairs: pd.DataFrame) -> None:
+    ends = comparison_charts.axes(pairs)
+    rows = comparison_charts.drawn(pairs, ends, set())
+    drawn = rows[rows["kind"] == comparison_charts.POINT]
+    assert len(drawn) == len(pairs)
+    assert drawn["left"].between(*ends.left).all()
+    assert drawn["right"].between(*ends.right).all()
+    assert sorted(drawn["ratio"]) == sorted(pairs["ratio"])
+    lines = rows[rows["kind"] != comparison_charts.POINT]
+    slopes = (lines["right"] / lines["left"]).groupby(lines["kind"]).unique()
+    assert slopes[comparison_charts.EQUAL] == [1.0]
+    assert slopes[comparison_charts.MEDIAN] == pytest.approx([pairs["ratio"].median()])
+
+
+def test_models_of_the_side_by_side_choice_are_ringed_and_drawn_last(pairs: pd.DataFrame) -> None:
+    one = pairs.iloc[len(pairs) // 2]
+    ringed = {(one["architecture"], one["image_size"])}
+    rows = comparison_charts.drawn(pairs, comparison_charts.axes(pairs), ringed)
+    drawn = rows[rows["kind"] == comparison_charts.POINT]
+    assert drawn["chosen"].sum() == 1
+    assert drawn.iloc[-1]["name"] == one["architecture"]
+    assert drawn.iloc[-1]["label"] == one["architecture"]
+
+
+def test_a_legend_lists_only_families_that_are_there(pairs: pd.DataFrame) -> None:
+    listed = comparison_charts.in_legend(pairs)
+    assert set(listed) - {charts.OTHER} == set(pairs["family"]) & set(charts.FAMILIES)
+    assert listed[-1] == charts.OTHER
+
+
+# --- by family ----------------------------------------------------------------------------------
+
+
+def test_families_stand_in_the_order_of_their_ratio_with_their_figures(
+    pairs: pd.DataFrame,
+) -> None:
+    families = comparison.by_family(pairs)
+    rows = family_charts.ratio_rows(families)
+    assert list(rows) == families["family"].tolist()
+    frame = family_charts.ratios_drawn(pairs, families, median=2.0, rows=rows)
+    assert (frame["kind"] == comparison_charts.POINT).sum() == len(pairs)
+    assert (frame["kind"] == comparison_charts.MEDIAN).sum() == len(families)
+    assert frame.loc[frame["family"].notna(), "row"].isin(rows.values()).all()
+
+
+def test_a_dumbbell_has_both_times_of_its_model(pairs: pd.DataFrame) -> None:
+    best = comparison.best_of_each_family(pairs)
+    frame = family_charts.best_drawn(best, out_of=len(pairs), rows=family_charts.best_rows(best))
+    ends = frame.pivot_table(index="family", columns="side", values="seconds")
+    ratio = (ends["right"] / ends["left"]).to_dict()
+    assert ratio == pytest.approx(best.set_index("family")["ratio"].to_dict())
+
+
+def specifications(pairs: pd.DataFrame, names: Names) -> dict[str, tuple[dict, pd.DataFrame]]:
+    """Every chart with its rows."""
+    axes = comparison_charts.axes(pairs)
+    families = comparison.by_family(pairs)
+    best = comparison.best_of_each_family(pairs)
+    ratio_rows, best_rows = family_charts.ratio_rows(families), family_charts.best_rows(best)
+    ratios = family_charts.ratios_drawn(pairs, families, median=3.4, rows=ratio_rows)
+    ends = family_charts.best_drawn(best, out_of=len(pairs), rows=best_rows)
+    return {
+        "points": (
+            comparison_charts.time_against_time(
+                axes, names, median=3.4, families=comparison_charts.in_legend(pairs)
+            ).to_dict(),
+            comparison_charts.drawn(pairs, axes, set()),
+        ),
+        "ratios": (
+            family_charts.ratio_by_family(
+                list(ratio_rows.values()), names, family_charts.domain(ratios["ratio"])
+            ).to_dict(),
+            ratios,
+        ),
+        "best": (
+            family_charts.best_of_each_family(
+                list(best_rows.values()), names, family_charts.domain(ends["seconds"])
+            ).to_dict(),
+            ends,
+        ),
+    }
+
+
+def test_charts_use_no_colour_but_the_themes(pairs: pd.DataFrame) -> None:
+    for spec, _ in specifications(pairs, NAMES).values():
+        text = json.dumps(spec["layer"])
+        assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgba?\(|\"(black|white|gr[ae]y)\"", text)
+        domains = re.findall(r'"scale": \{"domain": (\[[^]]*"other families"[^]]*\])', text)
+        assert domains
+        assert all(json.loads(domain) == charts.colours(()) for domain in domains)
+
+
+@pytest.mark.parametrize("names", [NAMES, Names("it's 'A' \\", 'B "two"')])
+def test_vega_draws_every_chart_whatever_the_sides_are_called(
+    pairs: pd.DataFrame, names: Names
+) -> None:
+    for name, (spec, frame) in specifications(pairs.head(40), names).items():
+        rows = json.loads(frame.to_json(orient="records"))
+        svg = vl_convert.vegalite_to_svg({**spec, "datasets": {name: rows}, "width": 700})
+        assert svg.count("<path") > 20
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def one_side(measure: str = "throughput", **circumstances: object) -> Side:
+    return Side(a_set(**circumstances), measure, some_points([]))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        (one_side(), one_side("training"), ("Inference", "Training")),
+        (one_side(), one_side(device="Apple M3"), ("RTX 3090", "Apple M3")),
+        (
+            one_side(),
+            one_side("latency", device="Apple M3"),
+            ("Inference on RTX 3090", "Latency on Apple M3"),
+        ),
+        (one_side(), one_side(layout="nhwc"), ("nchw", "nhwc")),
+        (
+            one_side(),
+            one_side(torch="2.13.0", precision="bf16"),
+            ("amp-fp16, PyTorch 2.9.1", "bf16, PyTorch 2.13.0"),
+        ),
+        (one_side(run="a"), one_side(run="b"), ("a", "b")),
+        (
+            one_side(measured_at=pd.Timestamp("2026-11-01 10:00", tz="UTC")),
+            one_side(measured_at=pd.Timestamp("2026-11-02 11:30", tz="UTC")),
+            ("2026-11-01 10:00", "2026-11-02 11:30"),
+        ),
+        (
+            one_side(run="a", measured_at=pd.Timestamp("2026-11-01 10:00:01", tz="UTC")),
+            one_side(run="b", measured_at=pd.Timestamp("2026-11-01 10:00:02", tz="UTC")),
+            ("a", "b"),
+        ),
+    ],
+)
+def test_sides_bear_the_shortest_names_that_tell_them_apart(
+    left: Side, right: Side, expected: tuple[str, str]
+) -> None:
+    names = comparison_words.names(left, right)
+    assert (names.left, names.right) == expected
+
+
+def summary(ratio: float, *, models: int = 100) -> comparison.Summary:
+    return comparison.Summary(models, ratio, 0.97, None, None)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (3.4, "**Training** takes **3.4 times as long** as **inference**"),
+        (1.04, "**Training** takes **1.04 times as long** as **inference**"),
+        (1.0, "**Training** takes **as long** as **inference**"),
+        (0.5, "**Training** is **2.0 times as fast** as **inference**"),
+        (0.01, "**Training** is **100 times as fast** as **inference**"),
+    ],
+)
+def test_the_sentence_says_which_side_is_slower(ratio: float, said: str) -> None:
+    sides = one_side(), one_side("training")
+    text = comparison_words.sentence(summary(ratio), NAMES, *sides)
+    assert text.startswith(f"{said} in the median of 100 models.")
+
+
+def test_the_sentence_names_who_gains_and_who_loses() -> None:
+    found = comparison.Summary(
+        models=9,
+        median_ratio=1.0,
+        rank_correlation=0.4,
+        gains=pd.Series({"family": "vit_x", "ratio_median": 0.25, "gained": 1.0}),
+        loses=pd.Series({"family": "nest", "ratio_median": 1.5, "gained": -2.0}),
+    )
+    text = comparison_words.sentence(found, NAMES, one_side(), one_side("training"))
+    assert "**vit\\_x** gains most (4.0 times as fast, 1 rank up)" in text
+    assert "**nest** loses most (1.5 times as long, 2 ranks down)" in text
+    assert "says little about the other" in text
+
+
+def test_sides_that_differ_in_nothing_are_called_repeats() -> None:
+    text = comparison_words.circumstances([], 0, models=3)
+    assert "say the same of all circumstances" in text
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def test_side_by_side_has_a_column_a_model_and_no_row_of_unknowns(pairs: pd.DataFrame) -> None:
+    found = comparison_tables.side_by_side(pairs.iloc[[3, 1]], NAMES, len(pairs))
+    assert found.columns.tolist() == [
+        comparison_tables.title(pairs.loc[row, "architecture"], pairs.loc[row, "image_size"])
+        for row in (3, 1)
+    ]
+    assert not (found == "unknown").all(axis=1).any()
+    assert found.loc["Ratio"].tolist() == [
+        comparison_charts.times(pairs.loc[row, "ratio"]) for row in (3, 1)
+    ]
+
+
+def test_the_table_holds_every_pair(pairs: pd.DataFrame) -> None:
+    found = comparison_tables.table(pairs)
+    assert len(found) == len(pairs)
+    assert set(comparison_tables.column_config(NAMES)) == set(found.columns)
+    np.testing.assert_allclose(found["left_ms"], pairs["seconds_per_image_left"] * 1e3)
