@@ -1,0 +1,344 @@
+"""The Models page through its script: every control, links, saved views, and what may be wrong."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from dashboard import (
+    alternative,
+    drawn,
+    messages,
+    plain,
+    sentence,
+    settled,
+    shown,
+    specification,
+    visit,
+)
+from selections import RUN_2022, RUN_5090
+from streamlit.testing.v1 import AppTest
+
+from bench.families import family
+from bench.points import points
+from bench.results import results_sets
+
+CPU = "2026-08-timm-i9-10940x-fp32-nchw-pt2.4.0-compiled"
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder; what ships with the project is read as well."""
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path / "locks"))
+    return tmp_path / "data"
+
+
+def expected(speed: pd.DataFrame, accuracy: pd.DataFrame, **asked: str) -> pd.DataFrame:
+    """The bubbles of a results set without any filter: no test model, the best weights a point."""
+    frame = points(speed, accuracy, **{"run": RUN_5090, "measure": "throughput"} | asked)
+    frame = frame[~frame["model"].str.startswith("test_")]
+    best = frame.sort_values(["top1_percent", "model"], ascending=[False, True])
+    return best.drop_duplicates(["architecture", "image_size"])
+
+
+def test_a_first_visitor_sees_the_newest_card_without_test_models(
+    speed: pd.DataFrame, accuracy: pd.DataFrame
+) -> None:
+    app = visit()
+    ours = shown(app)
+    theirs = expected(speed, accuracy)
+    assert sorted(ours["model"]) == sorted(theirs["model"])
+    assert not ours["model"].str.startswith("test_").any()
+    assert sentence(app).startswith("On an RTX 5090, the most accurate model under ")
+    assert messages(app) == {"info": [], "warning": [], "error": []}
+    (table,) = app.dataframe
+    assert len(table.value) > len(ours), "the table holds all weights"
+    assert table.value["top1_percent"].is_monotonic_decreasing
+
+
+def test_every_results_set_and_measure_can_be_chosen_and_draws_its_points(
+    speed: pd.DataFrame, accuracy: pd.DataFrame
+) -> None:
+    app = visit()
+    sets = results_sets(speed).set_index("run")
+    pictures = 0
+    for run, measures in sets["measures"].items():
+        settled(app.selectbox(key="set").set_value(run).run())
+        names = {"throughput": "Inference", "latency": "Latency", "training": "Training"}
+        control = app.segmented_control(key="measure")
+        assert control.options == [names[measure] for measure in measures]
+        for measure in measures:
+            settled(app.segmented_control(key="measure").set_value(names[measure]).run())
+            ours = shown(app)
+            assert len(ours) == len(expected(speed, accuracy, run=run, measure=measure))
+            assert set(ours["set"]) == {app.selectbox(key="set").format_func(run)}
+            pictures += 1
+    assert pictures == 26
+
+
+def narrowed(app: AppTest, key: str, value: object) -> AppTest:
+    kinds = {
+        "search": app.text_input,
+        "max_ms": app.number_input,
+        "min_top1": app.number_input,
+        "max_params": app.number_input,
+        "families": app.multiselect,
+        "sizes": app.multiselect,
+        "pretraining": app.multiselect,
+    }
+    return settled(kinds[key](key=key).set_value(value).run())
+
+
+FILTERS = [
+    ("max_ms", 0.5, lambda row: row["seconds"] <= 0.0005),
+    ("min_top1", 84.5, lambda row: row["top1"] >= 84.5),
+    ("max_params", 20.0, lambda row: float(row["parameters"].split()[0].replace(",", "")) < 20.1),
+    ("families", ["resnet", "levit"], lambda row: row["family"] in ("resnet", "levit")),
+    ("sizes", [224, 384], lambda row: row["image_size"] in (224, 384)),
+    ("pretraining", ["LAION-2B"], lambda row: "laion2b" in row["model"]),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "keeps"), FILTERS, ids=[key for key, *_ in FILTERS])
+def test_a_filter_leaves_what_it_says_and_a_link_with_it_leaves_the_same(
+    key: str, value: object, keeps
+) -> None:
+    app = visit()
+    everything = shown(app)
+    ours = shown(narrowed(app, key, value))
+    kept = ours.apply(keeps, axis=1)
+    assert kept.all()
+    assert 0 < len(ours) < len(everything)
+    # Other weights of a point may become its most accurate; parameters are drawn rounded.
+    if key not in ("pretraining", "max_params"):
+        assert len(ours) == everything.apply(keeps, axis=1).sum()
+    listed = value if isinstance(value, list) else [value]
+    linked = visit(**{key: [f"{one:g}" if isinstance(one, float) else str(one) for one in listed]})
+    pd.testing.assert_frame_equal(drawn(linked), drawn(app))
+
+
+def test_filters_search_and_best_of_each_family_leave_the_specification_byte_for_byte() -> None:
+    app = visit()
+    first = specification(app), alternative(app)
+    for key, value in [
+        ("search", "resnet50"),
+        ("max_ms", 1.0),
+        ("min_top1", 75.0),
+        ("sizes", [224, 288]),
+        ("pretraining", ["ImageNet-1k"]),
+        ("max_params", 50.0),
+        ("families", ["resnet", "convnext"]),
+    ]:
+        narrowed(app, key, value)
+        assert (specification(app), alternative(app)) == first, key
+    app = visit(families="resnet")
+    settled(app.segmented_control(key="show").set_value("Best of each family").run())
+    for by in ("Accurate", "Fastest"):
+        settled(app.segmented_control(key="by").set_value(by).run())
+        assert (specification(app), alternative(app)) == first, by
+
+
+def test_a_search_rings_what_it_finds_and_hides_nothing() -> None:
+    app = visit()
+    before = len(shown(app))
+    rows = shown(narrowed(app, "search", "ConvNeXt_tiny"))
+    assert len(rows) == before
+    assert rows.loc[rows["hit"], "model"].str.contains("convnext_tiny").all()
+    assert rows["hit"].sum() == rows["model"].str.contains("convnext_tiny").sum() > 0
+
+
+@pytest.mark.parametrize("by", ["Trade-off", "Accurate", "Fastest"])
+def test_best_of_each_family_is_one_model_a_family_by_each_criterion(by: str) -> None:
+    app = visit()
+    everything = app.dataframe[0].value  # every weight; a bubble is the most accurate of a point
+    settled(app.segmented_control(key="show").set_value("Best of each family").run())
+    settled(app.segmented_control(key="by").set_value(by).run())
+    best = shown(app)
+    assert best["family"].is_unique
+    assert set(best["family"]) == set(everything["family"])
+    assert (best["family"] == best["model"].map(family)).all()
+    groups = everything.groupby("family")
+    best = best.set_index("family")
+    if by == "Accurate":
+        assert best["top1"].tolist() == groups["top1_percent"].max().loc[best.index].tolist()
+    elif by == "Fastest":
+        fastest = groups["milliseconds"].min().loc[best.index] / 1e3
+        np.testing.assert_allclose(best["seconds"], fastest)
+    linked = visit(show="Best of each family", by=by)
+    pd.testing.assert_frame_equal(drawn(linked), drawn(app))
+
+
+def test_test_models_appear_when_they_are_asked_for() -> None:
+    app = visit()
+    settled(app.toggle(key="test_models").set_value(True).run())
+    assert shown(app)["model"].str.startswith("test_").sum() > 5
+    assert visit(test_models="true").toggle(key="test_models").value is True
+
+
+@pytest.mark.parametrize("dataset", ["imagenet-real", "imagenet-a-clean", "imagenet-sketch"])
+def test_another_accuracy_set_can_be_chosen(
+    speed: pd.DataFrame, accuracy: pd.DataFrame, dataset: str
+) -> None:
+    app = visit()
+    settled(app.selectbox(key="dataset").set_value(dataset).run())
+    theirs = expected(speed, accuracy, dataset=dataset)
+    assert sorted(shown(app)["top1"]) == sorted(theirs["top1_percent"])
+    name = app.selectbox(key="dataset").format_func(dataset)
+    assert f"Top-1 accuracy on {name} (%)" in specification(app)
+    assert f"top-1 on {name}" in sentence(app)
+
+
+def test_an_accuracy_set_that_the_next_results_set_lacks_gives_way() -> None:
+    app = visit()
+    settled(app.selectbox(key="dataset").set_value("imagenet-a-clean").run())
+    settled(app.selectbox(key="set").set_value(RUN_2022).run())
+    assert app.selectbox(key="dataset").value == "imagenet-1k"
+    assert len(shown(app)) > 500
+
+
+def test_a_second_set_is_laid_beside_with_its_own_table() -> None:
+    app = visit()
+    settled(app.selectbox(key="beside").set_value(RUN_2022).run())
+    rows = drawn(app)
+    label = app.selectbox(key="set").format_func(RUN_2022)
+    assert set(rows.loc[rows["beside"], "set"]) == {label}
+    assert any(f"Diamonds are {label}" in plain(one.value) for one in app.caption)
+    assert len(app.dataframe) == 2
+
+
+def test_a_set_beside_without_the_measure_says_which_one_is_drawn() -> None:
+    app = visit(beside=CPU)
+    assert any("its latency is drawn" in one.value for one in app.caption)
+    rows = drawn(app)
+    assert rows["beside"].any()
+
+
+@pytest.mark.parametrize(
+    ("view", "count", "measure"),
+    [
+        ("fastai 2022: all", 165, "Inference"),
+        ("fastai 2022: subset", 61, "Inference"),
+        ("fastai 2022: training", 168, "Training"),
+    ],
+)
+def test_a_saved_view_begins_from_a_clean_sheet_and_is_a_link(
+    view: str, count: int, measure: str
+) -> None:
+    app = visit(max_ms="0.1", families="vit", show="Best of each family", search="vit")
+    settled(app.pills(key="view").set_value(view).run())
+    assert len(shown(app)) == count
+    assert app.selectbox(key="set").value == RUN_2022
+    assert app.segmented_control(key="measure").value == measure
+    assert app.number_input(key="max_ms").value is None
+    assert app.multiselect(key="families").value == []
+    assert app.text_input(key="search").value == ""
+    assert len(shown(visit(view=view))) == count
+
+
+EMPTYING = [
+    ({"max_ms": "0.000001"}, "Slowest (ms)"),
+    ({"min_top1": "99.9"}, "Top-1 from (%)"),
+    ({"max_params": "0.0001"}, "Most parameters"),
+    ({"families": "resnet", "sizes": "448"}, "Image sizes"),
+    ({"families": "resnet", "pretraining": "WebLI"}, "Pretraining data"),
+    ({"view": "fastai 2022: subset", "families": "mobilenetv2"}, "Families"),
+]
+
+
+@pytest.mark.parametrize(("link", "name"), EMPTYING, ids=[name for _, name in EMPTYING])
+def test_a_filter_that_empties_the_chart_is_named_and_reset_is_the_way_back(
+    link: dict[str, str], name: str
+) -> None:
+    app = visit(**link)
+    (said,) = messages(app)["info"]
+    assert said == (
+        f"No model is left: {name} filters out the last one. Widen it, or press Reset in the "
+        "sidebar."
+    )
+    assert not app.get("vega_lite_chart")
+    settled(next(button for button in app.button if button.label == "Reset").click().run())
+    assert messages(app)["info"] == []
+    pd.testing.assert_frame_equal(drawn(app), drawn(visit()))
+
+
+def test_reset_puts_every_control_back() -> None:
+    link = {
+        "set": RUN_2022,
+        "measure": "Training",
+        "beside": CPU,
+        "dataset": "imagenet-real",
+        "show": "Best of each family",
+        "by": "Fastest",
+        "search": "net",
+        "max_ms": "50",
+        "min_top1": "70",
+        "families": ["resnet", "levit"],
+        "sizes": "224",
+        "pretraining": "unknown",
+        "max_params": "100",
+        "test_models": "true",
+    }
+    app = visit(**link)
+    assert len(shown(app)) == 1
+    settled(next(button for button in app.button if button.label == "Reset").click().run())
+    first = visit()
+    for kind in ("selectbox", "segmented_control", "text_input", "number_input", "multiselect"):
+        values = {one.key: one.value for one in getattr(app, kind)}
+        assert values == {one.key: one.value for one in getattr(first, kind)}, kind
+    assert specification(app) == specification(first)
+    pd.testing.assert_frame_equal(drawn(app), drawn(first))
+    assert app.query_params == {}
+
+
+@pytest.mark.parametrize("name", ["a card from *nowhere*", "<b>x</b>", "2022-07-timm"])
+def test_a_link_to_a_results_set_that_is_not_here_says_so(name: str) -> None:
+    app = visit(set=name)
+    (said,) = messages(app)["warning"]
+    assert said.startswith(f"The link names a results set that is not here: {name}.")
+    assert len(shown(app)) > 1000
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"max_ms": "abc"},
+        {"max_ms": "-5"},
+        {"max_ms": "nan"},
+        {"max_ms": "inf"},
+        {"min_top1": "200"},
+        {"sizes": "7"},
+        {"sizes": "224.5"},
+        {"families": "no such family"},
+        {"show": "Some"},
+        {"by": "Cheapest"},
+        {"view": "fastai 2031"},
+        {"measure": "Training"},
+        {"dataset": "cifar"},
+        {"test_models": "perhaps"},
+        {"model": "nothing@224"},
+        {"model": "@"},
+        {"nonsense": "1"},
+    ],
+    ids=lambda link: "-".join(next(iter(link.items()))),
+)
+def test_a_link_with_nonsense_shows_what_a_first_visitor_sees(link: dict[str, str]) -> None:
+    pd.testing.assert_frame_equal(drawn(visit(**link)), drawn(visit()))
+
+
+@pytest.mark.parametrize("by_label", [False, True])
+def test_a_link_names_a_results_set_by_its_id_or_by_its_label(*, by_label: bool) -> None:
+    label = visit().selectbox(key="set").format_func(RUN_2022)
+    app = visit(set=label if by_label else RUN_2022, measure="Training")
+    assert app.selectbox(key="set").value == RUN_2022
+    assert app.segmented_control(key="measure").value == "Training"
+    assert messages(app)["warning"] == []
+
+
+def test_the_sentence_and_the_caption_count_what_is_shown() -> None:
+    app = visit(sizes="224", families="resnet")
+    count = re.match(r"([\d,]+) weight", plain(app.main.caption[0].value))
+    assert count is not None
+    (table,) = app.dataframe
+    assert int(count[1].replace(",", "")) == len(table.value)

@@ -1,0 +1,87 @@
+"""What a chart on the page really draws: asked of the Vega view behind its canvas.
+
+Streamlit keeps the view to itself, so it is found where React keeps the chart component's state.
+"""
+
+from typing import Any
+
+from playwright.sync_api import Page
+
+# The view of the first chart on the page, or null while there is none.
+_VIEW = """
+() => {
+  const element = document.querySelector('[data-testid="stVegaLiteChart"]');
+  const key = element && Object.keys(element).find(name => name.startsWith('__reactFiber'));
+  for (let fibre = key && element[key]; fibre; fibre = fibre.return) {
+    for (let hook = fibre.memoizedState; hook && 'next' in hook; hook = hook.next) {
+      const held = hook.memoizedState && hook.memoizedState.current;
+      if (held && typeof held.scenegraph === 'function') return held;
+    }
+  }
+  return null;
+}
+"""
+
+# Every mark of a kind, in pixels from the plot's upper left corner.
+_MARKS = """
+(view, kind) => {
+  const found = [];
+  const walk = mark => {
+    for (const item of mark.items) {
+      if (mark.marktype === 'group') item.items.forEach(walk);
+      else if (mark.marktype === kind) {
+        const {x1, y1, x2, y2} = item.bounds;
+        found.push({
+          name: mark.name ?? '', role: mark.role, text: item.text ?? null,
+          x: item.x, y: item.y, left: x1, top: y1, right: x2, bottom: y2,
+          opacity: item.opacity ?? 1, fill: item.fill ?? null, stroke: item.stroke ?? null,
+          size: item.size ?? null, shape: item.shape ?? null,
+          model: (item.datum && item.datum.model) ?? null,
+        });
+      }
+    }
+  };
+  walk(view.scenegraph().root);
+  return found;
+}
+"""
+
+# Streamlit names the rows that it hands over `source` where the specification holds no data.
+_ROWS = "view => view.data('source')"
+_PLAIN = "(key, value) => typeof value === 'bigint' ? Number(value) : value"
+
+
+def wait(page: Page) -> None:
+    """Until the first chart is drawn with its rows."""
+    page.wait_for_function(
+        f"() => {{ const view = ({_VIEW})(); return view && ({_ROWS})(view).length > 0; }}",
+        timeout=60_000,
+    )
+
+
+def domain(page: Page, axis: str) -> list[float]:
+    """Both ends of an axis (`x` or `y`) as they are drawn now."""
+    return page.evaluate(f"axis => ({_VIEW})().scale(axis).domain()", axis)
+
+
+def plot(page: Page) -> tuple[float, float]:
+    """The plot's width and height in pixels."""
+    width, height = page.evaluate(
+        f"() => {{ const v = ({_VIEW})(); return [v.signal('width'), v.signal('height')]; }}"
+    )
+    return width, height
+
+
+def rows(page: Page) -> list[dict[str, Any]]:
+    """The rows that the chart was given."""
+    return page.evaluate(f"() => JSON.parse(JSON.stringify(({_ROWS})(({_VIEW})()), {_PLAIN}))")
+
+
+def shown(page: Page) -> list[dict[str, Any]]:
+    """The rows that are bubbles."""
+    return [row for row in rows(page) if row["shown"]]
+
+
+def marks(page: Page, kind: str) -> list[dict[str, Any]]:
+    """The marks of a kind (`symbol`, `text`, `line`, `rule`) with their bounds."""
+    return page.evaluate(f"kind => ({_MARKS})(({_VIEW})(), kind)", kind)
