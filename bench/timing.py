@@ -192,7 +192,7 @@ def measure(
         latency: samples are wall times of single steps, else device times of blocks.
         protocol: the limits.
         noise: how much two measurements of the same thing differ on this device (A/A test), as a
-            share; warm-up cannot be judged more finely.
+            share; neither warm-up nor the interval can be judged more finely.
     """
 
     def take(steps: int) -> Round:
@@ -204,7 +204,9 @@ def measure(
 
     warm = warm_up(take, first_s=first_s, protocol=protocol, noise=noise)
     cap_s = protocol.latency_cap_s if latency else protocol.throughput_cap_s
-    timing = sample(take, steps_for(warm.step_s, protocol), cap_s=cap_s, protocol=protocol)
+    timing = sample(
+        take, steps_for(warm.step_s, protocol), cap_s=cap_s, protocol=protocol, noise=noise
+    )
     return replace(
         timing,
         flags=timing.flags if warm.steady else ("not_warm", *timing.flags),
@@ -258,8 +260,16 @@ def warm_up(
         previous_s = step_s
 
 
-def sample(take: Callable[[int], Round], steps: int, *, cap_s: float, protocol: Protocol) -> Timing:
+def sample(
+    take: Callable[[int], Round],
+    steps: int,
+    *,
+    cap_s: float,
+    protocol: Protocol,
+    noise: float = 0,
+) -> Timing:
     """Take rounds of so many steps until a rule says stop."""
+    target = interval_target(protocol, noise)
     samples: list[float] = []
     parts: list[tuple[float, ...]] = []
     widths: list[float] = []
@@ -274,7 +284,9 @@ def sample(take: Callable[[int], Round], steps: int, *, cap_s: float, protocol: 
         if len(samples) >= protocol.min_samples and elapsed_s >= protocol.min_s:
             # The interval of a handful of samples can be narrow by luck: never looked at.
             widths.append(statistics.relative_half_width(samples))
-        stopped_by = stop_reason(len(samples), elapsed_s, widths, cap_s=cap_s, protocol=protocol)
+        stopped_by = stop_reason(
+            len(samples), elapsed_s, widths, cap_s=cap_s, target=target, protocol=protocol
+        )
     noisy = stopped_by == "slow" or widths[-1] > statistics.FAIR
     return Timing(
         samples_s=tuple(samples),
@@ -287,12 +299,27 @@ def sample(take: Callable[[int], Round], steps: int, *, cap_s: float, protocol: 
     )
 
 
+def interval_target(protocol: Protocol, noise: float) -> float:
+    """How narrow an interval is worth waiting for.
+
+    Where two measurements of the same thing differ by more than the protocol's target, waiting for
+    the target gains nothing: it is the noise then, up to ±2 %, beyond which a row is flagged.
+    """
+    return max(protocol.interval_target, min(noise, statistics.FAIR))
+
+
 def stop_reason(
-    samples: int, elapsed_s: float, widths: list[float], *, cap_s: float, protocol: Protocol
+    samples: int,
+    elapsed_s: float,
+    widths: list[float],
+    *,
+    cap_s: float,
+    target: float,
+    protocol: Protocol,
 ) -> str | None:
     """Why to stop now, or None to go on.
 
-    `interval`: the interval of the median is within protocol.interval_target.
+    `interval`: the interval of the median is within the target.
     `stall`: the last protocol.stall_blocks rounds brought no interval narrower than before them.
     `cap`: cap_s is over.
     `slow`: twice cap_s is over, with fewer samples than protocol asks for but at least three.
@@ -303,12 +330,13 @@ def stop_reason(
         widths: half the interval as a share of the median, after each round that left at least
             protocol.min_samples samples and protocol.min_s seconds.
         cap_s: when to stop in any case, if there are enough samples.
+        target: see interval_target.
         protocol: the other limits.
     """
     if not widths:
         slow = elapsed_s >= 2 * cap_s and samples >= FEWEST_SAMPLES
         return "slow" if slow else None
-    if widths[-1] <= protocol.interval_target:
+    if widths[-1] <= target:
         return "interval"
     recent, before = widths[-protocol.stall_blocks :], widths[: -protocol.stall_blocks]
     if before and min(recent) >= min(before):

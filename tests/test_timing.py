@@ -199,7 +199,29 @@ def test_no_noise_is_so_great_that_twice_the_time_counts_as_warm() -> None:
 def test_every_stopping_rule_at_its_edge(
     samples: int, elapsed_s: float, widths: list[float], reason: str | None
 ) -> None:
-    assert timing.stop_reason(samples, elapsed_s, widths, cap_s=3.0, protocol=PROTOCOL) == reason
+    stopped_by = timing.stop_reason(
+        samples, elapsed_s, widths, cap_s=3.0, target=0.005, protocol=PROTOCOL
+    )
+    assert stopped_by == reason
+
+
+def test_an_interval_narrower_than_the_devices_own_noise_is_not_waited_for() -> None:
+    assert timing.interval_target(PROTOCOL, 0.0) == 0.005
+    assert timing.interval_target(PROTOCOL, 0.012) == 0.012
+    assert timing.interval_target(PROTOCOL, 7.0) == 0.02
+
+    def steps(noise_share: float) -> int:
+        clock = ScriptedClock(noise(0.02, 0.05))
+        return timing.measure(
+            idle,
+            clock,
+            first_s=0.05,
+            latency=False,
+            protocol=PROTOCOL,
+            noise=noise_share,
+        ).steps
+
+    assert steps(0.02) < steps(0.0)
 
 
 @pytest.mark.parametrize(("spread", "flags"), [(0.01, ()), (0.3, ("noisy",))])
