@@ -132,7 +132,7 @@ class Run:
         """The row at one batch size."""
         device, latency = self.device, self.workload.measure == "latency"
         compiles = self.protocol.compiled != "eager"
-        self.announce("compile" if compiles else "first step", _first_step_s(compiles=compiles))
+        self.announce("compile" if compiles else "first_step", _first_step_s(compiles=compiles))
         work = self.work(model, size, workloads.compiled(model.module, self.protocol))
         device.memory.reset_peak()
         first = self.first_step(work)
@@ -179,7 +179,7 @@ class Run:
         self.announce("measure", self.measure_deadline_s(first_s))
         seen, result = self.look(work, first_s, latency=latency)
         if "throttled" in seen.flags:
-            self.announce("cool down", watch.COOL_DOWN_S + 30)
+            self.announce("cool_down", watch.COOL_DOWN_S + 30)
             watch.cool_down(self.device.watch)
             self.announce("measure", self.measure_deadline_s(first_s))
             seen, result = self.look(work, first_s, latency=latency)
@@ -218,7 +218,7 @@ class Run:
 
     def trial(self, model: workloads.Model, size: int) -> batch_size.Trial:
         """A few rounds at one batch size, not compiled. Raises OutOfMemory."""
-        self.announce("batch size", _FIRST_STEP_S)
+        self.announce("batch_size", _FIRST_STEP_S)
         clock, memory = self.device.clock, self.device.memory
         try:
             work = self.work(model, size, model.module)

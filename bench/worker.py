@@ -10,11 +10,13 @@ Workload|null}`; its end ends the worker. Replies are JSON lines on descriptor N
     {"type": "measurement", "measurement": Measurement}       one for each request
     {"type": "leaving", "reason": "..."}                      replace me; then it exits
 
-No reply within the deadline of the last phase means that the worker hangs. What a model raises
-becomes a measurement with an outcome; what kills the process is for the parent to name. Standard
-output and error are log text. Nothing is fetched: the hub is set offline, weights are random, and
-a name that timm does not list exactly is `unsupported`. timm itself is imported for the first
-request, after `ready`.
+Phases are build, memory, batch_size, first_step, compile, measure and cool_down. No reply within
+the deadline of the last phase means that the worker hangs. What a model raises becomes a
+measurement with an outcome; what kills the process is for the parent to name. Standard output and
+error are log text.
+
+Nothing is fetched: the hub is set offline, weights are random, and a name that timm does not list
+exactly is `unsupported`. torch is imported to open the device, timm for the first request.
 """
 
 import argparse
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> None:
     """Open the device, say `ready`, answer requests until there are no more."""
-    parser = argparse.ArgumentParser(prog="python -m bench.worker", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.worker", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--device", required=True, help="cpu, cuda or cuda:N")
     parser.add_argument("--reply-fd", required=True, type=int, help="where replies are written")
     options = parser.parse_args(arguments)

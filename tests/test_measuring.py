@@ -99,7 +99,7 @@ def test_a_clean_run_has_no_flags(measure: str) -> None:
     row, heard = measured(measure)
     assert (row.outcome, row.flags, row.message) == ("ok", (), None)
     assert row.samples_s[0] == pytest.approx(0.005)
-    assert heard == ["first step", "measure"]
+    assert heard == ["first_step", "measure"]
 
 
 def test_a_noisy_host_is_flagged() -> None:
@@ -119,7 +119,7 @@ def test_a_throttle_is_measured_once_more_and_forgotten_when_it_is_gone() -> Non
     row, heard = measured(watching=watching)
     assert row.flags == ()
     assert watching.looks == 2
-    assert heard == ["first step", "measure", "cool down", "measure"]
+    assert heard == ["first_step", "measure", "cool_down", "measure"]
 
 
 def test_a_throttle_that_stays_is_kept_and_flagged() -> None:
@@ -173,7 +173,7 @@ def test_the_saturating_batch_is_searched_where_none_is_given_and_its_trials_are
     assert row.batch_size == 8
     assert row.details["batch_search"]["ended_by"] == "largest"
     assert list(row.details["batch_search"]["images_per_s"]) == ["1", "2", "4", "8"]
-    assert heard[:4] == ["batch size"] * 4
+    assert heard[:4] == ["batch_size"] * 4
 
 
 def test_a_given_batch_whose_predicted_memory_is_too_much_is_halved_or_refused() -> None:

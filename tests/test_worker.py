@@ -128,7 +128,7 @@ def test_a_small_model_is_measured(worker: Worker, name: str, measure: str) -> N
     names = [phase["phase"] for phase in phases]
     assert names[0] == "build"
     assert names[-1] == "measure"
-    assert ("batch size" in names) == (measure != "latency")
+    assert ("batch_size" in names) == (measure != "latency")
     assert all(phase["deadline_s"] > 0 for phase in phases)
     assert all(Workload.from_json(phase["workload"]) == workload for phase in phases)
 
@@ -136,7 +136,7 @@ def test_a_small_model_is_measured(worker: Worker, name: str, measure: str) -> N
 def test_a_batch_size_that_was_asked_for_is_the_one_measured(worker: Worker) -> None:
     row, phases = worker.measure(made("small", "throughput", 3))
     assert (row.outcome, row.batch_size) == ("ok", 3)
-    assert "batch size" not in [phase["phase"] for phase in phases]
+    assert "batch_size" not in [phase["phase"] for phase in phases]
 
 
 @pytest.mark.parametrize(
