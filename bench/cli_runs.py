@@ -15,7 +15,6 @@ from bench.records import LAYOUTS, MEASURES, PRECISIONS
 
 if TYPE_CHECKING:
     from bench.records import Workload
-    from bench.runs import Status
 
 UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -112,7 +111,7 @@ def run(
     end = run_progress.start_and_follow(start, data)
     if as_json:
         rows = [row.to_json() for row in runs.measurements(end.run, data)]
-        out.print_json({**status_json(end), "rows": rows})
+        out.print_json({**end.to_json(), "rows": rows})
     else:
         click.echo(run_progress.summary(end, data))
     if end.state not in ("done", "partial"):
@@ -132,7 +131,7 @@ def runs(data: Path, output: str | None) -> None:
         click.echo(out.printable(problem), err=True)
     found = r.list_runs(data)
     if output == "json":
-        out.print_json([status_json(status) for status in found])
+        out.print_json([status.to_json() for status in found])
         return
     frame = pd.DataFrame(
         [
@@ -174,7 +173,7 @@ def cancel(run: str, *, as_json: bool, data: Path) -> None:
     r.cancel(run, data, by=r.COMMAND_LINE)
     end = run_progress.wait(run, data)
     if as_json:
-        out.print_json(status_json(end))
+        out.print_json(end.to_json())
     else:
         click.echo(run_progress.summary(end, data))
 
@@ -226,21 +225,6 @@ def environment(*, as_json: bool) -> None:
 
 
 COMMANDS = (run, runs, cancel, supervise, environment)
-
-
-def status_json(status: "Status") -> dict[str, Any]:
-    """A status as plain JSON values."""
-    import dataclasses
-    from datetime import datetime
-
-    from bench.records import Record
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Record):
-            return value.to_json()
-        return value.isoformat() if isinstance(value, datetime) else value
-
-    return {f.name: plain(getattr(status, f.name)) for f in dataclasses.fields(status)}
 
 
 def _refuse_options_beside_resume() -> None:

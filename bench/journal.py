@@ -10,8 +10,8 @@ Events (each with `event` and `at`):
     sentinel     the same model measured again, to see the device drift
     drift        the last `rows` rows bear the flag `drift`
     worker_ended why a worker was replaced
-    end          done, partial, failed or cancelled, with the reason
-    recovered    somebody found that the run had died, and published it
+    end          done, partial, failed or cancelled, with the reason and the run's whole status
+    recovered    somebody found that the run had died, and published it; the same
 
 A torn last line is dropped: nobody was told that it had been written. Each line carries a checksum
 of itself, so that a damaged one is left out and never believed.
@@ -36,6 +36,8 @@ NOT_SYNCED = ("phase",)
 ENDS = ("done", "partial", "failed", "cancelled")
 # A line holds one measurement; a thousand samples are 20 kB.
 LONGEST_LINE_BYTES = 4 * 2**20
+# The line that ends a run is short.
+LAST_LINE_BYTES = 64 * 2**10
 
 
 class Journal:
@@ -105,6 +107,19 @@ def _whole_lines(handle: int) -> int:
             return start + at + 1
         end = start
     return 0
+
+
+def last(path: Path) -> dict[str, Any] | None:
+    """The last event, read from the end of the file; None when it is torn, damaged or absent."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - LAST_LINE_BYTES))
+            *lines, torn = file.read().split(b"\n")
+        values = json.loads(_unseal(lines[-1])) if lines and not torn else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 @dataclass(slots=True)

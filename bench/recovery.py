@@ -68,8 +68,9 @@ def publish_dead(folder: RunFolder) -> None:
     processes.sweep(lambda: processes.marked(processes.RUN_MARK, folder.run))
     events = journal.Journal(folder.journal)
     try:
-        rows = publication.publish(folder)
-        events.append("recovered", error=run_status.CRASHED, rows=rows)
+        publication.publish(folder)
+        status = run_status.ended(folder, "crashed", run_status.CRASHED)
+        events.append("recovered", error=status.error, status=status.to_json())
     finally:
         events.close()
 

@@ -3,25 +3,28 @@
 A page asks every second. A finished run costs one `stat`, a living one the lines that were added.
 """
 
+import dataclasses
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Self
 
 import pyarrow as pa
 
-from bench import eta, locks, publication, run_folder
-from bench.errors import InvalidRequest
+from bench import eta, journal, locks, publication, run_folder
+from bench.errors import BenchError, InvalidRequest
 from bench.journal import Fold, Follower
-from bench.records import Measurement, Workload, utc_now
+from bench.records import Measurement, Record, Workload, utc_now
 from bench.run_folder import Request, RunFolder
 
 LIVE = ("queued", "starting", "running")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Record):
     """A run as it stands.
 
     state is queued, starting or running while it lives, then done, partial, failed, cancelled or
@@ -57,6 +60,17 @@ class Status:
         """Whether a supervisor works on it."""
         return self.state in LIVE
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """See Record.from_json; times and the workload are restored."""
+        plain = dict(values)
+        for name in ("queued_at", "started_at", "ended_at"):
+            if plain.get(name) is not None:
+                plain[name] = datetime.fromisoformat(plain[name])
+        if plain.get("current") is not None:
+            plain["current"] = Workload.from_json(plain["current"])
+        return super(Status, cls).from_json(plain)
+
 
 @dataclass
 class _Watch:
@@ -65,8 +79,9 @@ class _Watch:
     follower: Follower
     request: Request | None = None
     problem: str | None = None
+    # The rows of a living run as a table, and what it was made from.
     table: pa.Table | None = None
-    table_of: tuple[int, int] = (0, 0)
+    table_of: tuple[Fold | None, int, int] = (None, 0, 0)
     # A finished run's status, and the journal and publication that it was read from.
     finished: Status | None = None
     finished_of: tuple[int, ...] = field(default=())
@@ -83,7 +98,12 @@ def status(run: str, data: Path) -> Status:
 
 def list_runs(data: Path) -> list[Status]:
     """How every run stands, newest first."""
-    return [of(folder) for folder in run_folder.every(data)]
+    folders = run_folder.every(data)
+    with _lock:
+        runs, known = data.resolve() / "runs", {folder.path for folder in folders}
+        for path in [path for path in _watches if path.parent == runs and path not in known]:
+            del _watches[path]
+    return [of(folder) for folder in folders]
 
 
 def of(folder: RunFolder) -> Status:
@@ -93,15 +113,41 @@ def of(folder: RunFolder) -> Status:
         seen = _fingerprint(folder)
         if watch.finished is not None and watch.finished_of == seen:
             return watch.finished
-        fold = watch.follower.update()
-        found = _status(folder, watch, fold)
-        if fold.state in LIVE:
+        found = _from_last_line(folder) or _status(folder, watch, watch.follower.update())
+        if found.ended_at is None:
             watch.finished = None
         else:
             # Its rows are read again if somebody asks for them.
             watch.finished, watch.finished_of = found, seen
             watch.follower, watch.table = Follower(folder.journal), None
         return found
+
+
+def ended(folder: RunFolder, state: str, error: str | None) -> Status:
+    """The status with which a run ends now, to be kept in its journal's last line."""
+    return dataclasses.replace(
+        of(folder),
+        state=state,
+        error=error,
+        ended_at=utc_now(),
+        current=None,
+        phase=None,
+        eta_s=None,
+        cancelling=False,
+        published=folder.results.exists(),
+    )
+
+
+def _from_last_line(folder: RunFolder) -> Status | None:
+    """The status of a run that is over, from its end; None when it has none or not a sound one."""
+    event = journal.last(folder.journal)
+    if event is None or event.get("event") not in ("end", "recovered"):
+        return None
+    try:
+        found = Status.from_json(event["status"])
+    except (BenchError, KeyError, TypeError, ValueError):
+        return None
+    return dataclasses.replace(found, run=folder.run, published=folder.results.exists())
 
 
 def measurements(run: str, data: Path) -> list[Measurement]:
@@ -120,14 +166,22 @@ def live_table(run: str, data: Path) -> pa.Table:
         request = _request(folder, watch)
         if request is None:
             raise InvalidRequest(watch.problem or "")
-        seen = (len(fold.rows), fold.revision)
-        if watch.table is None or watch.table_of != seen:
-            known = watch.table if watch.table_of[1] == fold.revision else None
+        before, rows, revision = watch.table_of
+        if (
+            watch.table is None
+            or before is not fold
+            or (rows, revision)
+            != (
+                len(fold.rows),
+                fold.revision,
+            )
+        ):
+            known = watch.table if before is fold and revision == fold.revision else None
             fresh = publication.table(
                 folder, fold, request.protocol, skip=0 if known is None else len(known)
             )
             watch.table = fresh if known is None else pa.concat_tables([known, fresh])
-            watch.table_of = seen
+            watch.table_of = fold, len(fold.rows), fold.revision
         return watch.table
 
 

@@ -78,8 +78,8 @@ def supervise(
     outcome = _measure(folder, events, before, watch, worker=worker, limits=limits)
     processes.sweep(lambda: [p for p in processes.descendants() if p.pid != guard.pid])
     folder.reserve.unlink(missing_ok=True)
-    rows, outcome = _publish(folder, outcome)
-    events.append("end", state=outcome.state, error=outcome.error, rows=rows)
+    outcome = _publish(folder, outcome)
+    _end(folder, events, outcome)
     # The device's lock last: whoever takes it may write the journal.
     events.close()
     os.close(lock)
@@ -131,18 +131,27 @@ def _measure(
     return outcome
 
 
-def _publish(folder: RunFolder, outcome: Outcome) -> tuple[int, Outcome]:
+def _publish(folder: RunFolder, outcome: Outcome) -> Outcome:
     """Publish; a failure to do so is told, and does not lose the journal."""
     # pandas and Parquet are wanted only now: the worker was up half a second earlier.
     from bench import publication  # noqa: PLC0415
 
     try:
-        return publication.publish(folder), outcome
+        publication.publish(folder)
     except Exception as error:  # noqa: BLE001 - see _measure; recover tries again
         _log_traceback()
         reasons = [outcome.error] if outcome.error else []
         reasons.append(f"the results could not be published: {_sentence(error)}")
-        return 0, Outcome("failed", "; ".join(reasons))
+        return Outcome("failed", "; ".join(reasons))
+    return outcome
+
+
+def _end(folder: RunFolder, events: journal.Journal, outcome: Outcome) -> None:
+    """The journal's last line."""
+    from bench import run_status  # noqa: PLC0415 - see _publish
+
+    status = run_status.ended(folder, outcome.state, outcome.error)
+    events.append("end", state=outcome.state, error=outcome.error, status=status.to_json())
 
 
 def _log_traceback() -> None:

@@ -1,5 +1,6 @@
 """Runs on disk, with real supervisors and real worker processes."""
 
+import dataclasses
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from bench import locks, runs, store
+from bench import journal, locks, runs, store
 from bench.errors import InvalidRequest, NotAllowed
 from bench.permission import COMMAND_LINE, Asker
 from bench.records import Workload
@@ -272,6 +273,22 @@ def test_a_run_that_does_not_exist_is_said_not_to(data, run):
     for ask in (runs.status, runs.measurements, runs.live_table, runs.log_tail):
         with pytest.raises(InvalidRequest, match="there is no run"):
             ask(run, data)
+
+
+def test_a_finished_run_is_read_from_its_last_line_as_from_all_of_them(data):
+    run = stage.submit(data, *stage.NAMES[:3], plan={stage.NAMES[1]: "segfault"}, who="a@b.c")
+    stage.over(run, data)
+    path = data / "runs" / run / "journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[-1])
+    short = runs.status(run, data)
+    # An older version's end says less; then everything is read.
+    end = {key: value for key, value in json.loads(lines[-1]).items() if key != "crc"}
+    del end["status"]
+    path.write_bytes(b"".join(lines[:-1]) + journal.seal(json.dumps(end).encode()) + b"\n")
+    long = runs.status(run, data)
+    assert dataclasses.replace(short, ended_at=long.ended_at) == long
+    assert (long.done, long.total, long.failures) == (3, 3, {"crashed": 1})
 
 
 def test_a_request_survives_its_journey(data):
