@@ -53,6 +53,7 @@ class HostMemory:
 
     def __init__(self) -> None:
         self._settled = self._released = _resident_bytes()
+        self._was_reset = False
 
     def total_bytes(self) -> int:
         """See Memory; a container's limit where that is less."""
@@ -77,17 +78,17 @@ class HostMemory:
 
     def reset_peak(self) -> None:
         """See Memory."""
+        self._was_reset = False
         # Linux: "5" resets the peak of the resident set (man 5 proc_pid_clear_refs).
         with suppress(OSError):
             (_OWN / "clear_refs").write_text("5")
+            self._was_reset = True
 
     def peak_bytes(self) -> int | None:
         """See Memory."""
-        try:
-            lines = (_OWN / "status").read_text().splitlines()
-        except OSError:
+        if not self._was_reset:
             return None
-        for line in lines:
+        for line in (_OWN / "status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return max(0, int(line.split()[1]) * 1024 - self._released)
         return None

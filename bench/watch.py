@@ -52,7 +52,8 @@ class CpuWatch:
     """Sees how much of this process's processors other processes used."""
 
     def __init__(self) -> None:
-        self._cpus = affinity()
+        every = range(len(psutil.cpu_times(percpu=True)))
+        self._cpus = [cpu for cpu in affinity() or every if cpu in every] or list(every)
         self._before = (0.0, 0.0, 0.0)
 
     def start(self) -> None:
@@ -64,9 +65,7 @@ class CpuWatch:
         elapsed, busy, own = (
             after - before for before, after in zip(self._before, self._now(), strict=True)
         )
-        share = others_share(
-            elapsed, busy, own, cpus=len(self._cpus or psutil.cpu_percent(percpu=True))
-        )
+        share = others_share(elapsed, busy, own, cpus=len(self._cpus))
         flags = ("busy_device",) if share is not None and share > BUSY_SHARE else ()
         return Seen(flags, details={"others_share": share})
 
@@ -77,7 +76,7 @@ class CpuWatch:
     def _now(self) -> tuple[float, float, float]:
         """Wall time, busy time of the processors in the affinity mask, own time; seconds."""
         per_cpu = psutil.cpu_times(percpu=True)
-        watched = per_cpu if self._cpus is None else [per_cpu[cpu] for cpu in self._cpus]
+        watched = [per_cpu[cpu] for cpu in self._cpus]
         idle = sum(times.idle + getattr(times, "iowait", 0.0) for times in watched)
         total = sum(sum(_disjoint(times)) for times in watched)
         return time.perf_counter(), total - idle, time.process_time()
