@@ -1,7 +1,7 @@
 """What people take away: pictures that hold the points, and tables that open safely."""
 
 import io
-from xml.etree import ElementTree
+import xml.etree.ElementTree as ET
 
 import pandas as pd
 import pytest
@@ -30,7 +30,7 @@ def picture(shown: pd.DataFrame) -> tuple[dict, pd.DataFrame]:
 
 def test_the_svg_holds_a_mark_for_every_point(picture: tuple[dict, pd.DataFrame]) -> None:
     spec, rows = picture
-    root = ElementTree.fromstring(downloads.svg(spec, rows, THEME))
+    root = ET.fromstring(downloads.svg(spec, rows, THEME))
     described = [
         mark for mark in root.iter(f"{SVG}path") if mark.get("aria-roledescription") == "point"
     ]
