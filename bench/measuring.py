@@ -18,9 +18,12 @@ Announce = Callable[[str, float], None]
 
 # A model is prepared beside a measurement only where the host has half of its time left.
 _SLACK = 0.5
-# Longest silences: a first step chooses algorithms or compiles.
-_FIRST_STEP_S = 600.0
-_COMPILE_S = 1800.0
+# Longest silences, seconds: choosing algorithms for every convolution; compiling; anything.
+_CHOOSING_S = 60.0
+_LONGEST_S = 1800.0
+# Multiply-adds a second that even the slowest device manages: one busy core, a small GPU.
+_SLOWEST_CPU = 1e9
+_SLOWEST_GPU = 1e11
 # A trial of a batch size takes so many rounds, and so long at least.
 _TRIAL_ROUNDS = 3
 _TRIAL_S = 0.06
@@ -132,7 +135,10 @@ class Run:
         """The row at one batch size."""
         device, latency = self.device, self.workload.measure == "latency"
         compiles = self.protocol.compiled != "eager"
-        self.announce("compile" if compiles else "first_step", _first_step_s(compiles=compiles))
+        if compiles:
+            self.announce("compile", _LONGEST_S)
+        else:
+            self.announce("first_step", self.step_deadline_s(model, size))
         work = self.work(model, size, workloads.compiled(model.module, self.protocol))
         device.memory.reset_peak()
         first = self.first_step(work)
@@ -218,7 +224,7 @@ class Run:
 
     def trial(self, model: workloads.Model, size: int) -> batch_size.Trial:
         """A few rounds at one batch size, not compiled. Raises OutOfMemory."""
-        self.announce("batch_size", _FIRST_STEP_S)
+        self.announce("batch_size", self.step_deadline_s(model, size))
         clock, memory = self.device.clock, self.device.memory
         try:
             work = self.work(model, size, model.module)
@@ -281,7 +287,7 @@ class Run:
             return None
         trials = []
         for probe in (small, 2 * small):
-            self.announce("memory", _FIRST_STEP_S)
+            self.announce("memory", self.step_deadline_s(model, probe))
             work = self.work(model, probe, model.module)
             self.device.memory.reset_peak()
             step_s = self.first_step(work).device_s
@@ -291,11 +297,16 @@ class Run:
             return None
         return lambda batch: batch_size.predicted_bytes(trials, batch, model_bytes=0) or 0
 
+    def step_deadline_s(self, model: workloads.Model, size: int) -> float:
+        """Longer than a first step and a few more take, unless they hang.
+
+        A weight is used at most once for every fourth pixel each way: no stem keeps more.
+        """
+        work = size * model.parameters * (model.image_size / 4) ** 2 * (3 if self.training else 1)
+        rate = _SLOWEST_GPU if self.device.gpu else _SLOWEST_CPU
+        return min(_LONGEST_S, _CHOOSING_S + 4 * work / rate)
+
     def measure_deadline_s(self, first_s: float) -> float:
         """Longer than any measurement takes that has not hung."""
         cap_s = max(self.protocol.latency_cap_s, self.protocol.throughput_cap_s)
         return 60 + 5 * (self.protocol.warm_up_max_s + 2 * cap_s + 5 * first_s)
-
-
-def _first_step_s(*, compiles: bool) -> float:
-    return _COMPILE_S if compiles else _FIRST_STEP_S

@@ -209,3 +209,32 @@ def test_a_given_batch_whose_predicted_memory_is_too_much_is_halved_or_refused()
     peaks = itertools.chain([10, 20], itertools.repeat(80))
     with pytest.raises(Exception, match="batch 64 is predicted to need"):
         row(64)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "size", "batch_size", "measure", "least_s", "most_s"),
+    [
+        (0.3e6, 160, 1, "latency", 60, 70),
+        (25.6e6, 224, 1, "latency", 120, 600),
+        (25.6e6, 224, 2, "training", 600, 1800),
+        (1e9, 560, 1, "latency", 1800, 1800),
+    ],
+)
+def test_a_hang_is_told_from_a_large_model(
+    parameters, size, batch_size, measure, least_s, most_s
+) -> None:
+    run = measuring.Run(
+        workload=Workload(
+            architecture="made", image_size=size, measure=measure, batch_size=batch_size
+        ),
+        protocol=Protocol(),
+        device=measuring.Device(
+            torch.device("cpu"), Clock(itertools.repeat(1.0)), HostMemory(), Watch(CLEAN), 1
+        ),
+        announce=lambda _phase, _deadline_s: None,
+        prepare_next=lambda: None,
+    )
+    large = workloads.Model(
+        module=nn.Identity(), architecture="made", image_size=size, parameters=int(parameters)
+    )
+    assert least_s <= run.step_deadline_s(large, batch_size) <= most_s
