@@ -90,7 +90,8 @@ def summary(end: Status, data: Path) -> str:
         parts.append(f"{missing} missing")
     lines = ["; ".join(parts) + "."]
     if end.error:
-        lines.append(f"{printable(end.error)}.")
+        reason = printable(end.error).rstrip(".")
+        lines.append(f"{reason[0].upper()}{reason[1:]}." if reason else "")
     if end.published:
         lines.append(f"Results: {data / 'runs' / end.run / 'results.parquet'}")
     if missing and not end.alive:

@@ -3,6 +3,7 @@
 Everything about a run lies in its folder; this module keeps nothing of it in memory.
 """
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def submit(request: Request, data: Path, *, by: Asker, start: Start = start_supe
     """Start a run and return its id; it goes on whatever becomes of this process.
 
     Args:
-        request: what is asked.
+        request: what is asked; its `who` becomes that of by.
         data: the data folder; the run lies below data/runs.
         by: who asks; checked here, whatever the page believed.
         start: how the supervisor is started.
@@ -90,6 +91,7 @@ def submit(request: Request, data: Path, *, by: Asker, start: Start = start_supe
         InvalidRequest: an unknown model or device, too much, no space, a read-only folder.
     """
     _refuse(permission.why_not(by))
+    request = dataclasses.replace(request, who=by.who)
     device = run_checks.check(request, data)
     with locks.admission():
         folder = RunFolder(run_folder.new_id(), data.resolve())

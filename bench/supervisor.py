@@ -4,6 +4,7 @@ It is detached: it outlives the browser tab, the server and the terminal that su
 """
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -43,6 +44,16 @@ class _Watch:
             if self.folder.log.stat().st_size > LARGEST_LOG_BYTES:
                 os.truncate(self.folder.log, 0)
         return self.by_signal is not None or self.folder.cancel.exists()
+
+    def who_stopped_it(self) -> str | None:
+        """A signal, or whoever is named in the marker; None for somebody at this machine."""
+        if self.by_signal is not None:
+            return f"stopped by {self.by_signal}"
+        try:
+            who = json.loads(self.folder.cancel.read_text(encoding="utf-8"))["who"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return f"cancelled by {who}" if who else None
 
     def note(self, number: int, _frame: FrameType | None) -> None:
         self.by_signal = signal.Signals(number).name
@@ -126,8 +137,8 @@ def _measure(
         folder.reserve.unlink(missing_ok=True)
         _log_traceback()
         return Outcome("partial" if measured else "failed", _sentence(error))
-    if outcome.state == "cancelled" and watch.by_signal is not None:
-        return Outcome("cancelled", f"the run was stopped by {watch.by_signal}")
+    if outcome.state == "cancelled":
+        return Outcome("cancelled", watch.who_stopped_it())
     return outcome
 
 

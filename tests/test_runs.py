@@ -5,8 +5,10 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pyarrow.parquet as pq
@@ -16,7 +18,15 @@ from bench import journal, locks, runs, store
 from bench.errors import InvalidRequest, NotAllowed
 from bench.permission import COMMAND_LINE, Asker
 from bench.records import Workload
+from bench.worker_process import ROOT
 from tests.faults import stage
+
+ADA = Asker(
+    address="0.0.0.0",
+    sign_in=True,
+    email="a@example.org",
+    allowed_emails=frozenset({"a@example.org"}),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +47,7 @@ def data(tmp_path):
 
 
 def test_a_run_measures_publishes_and_says_so(data):
-    run = stage.submit(data, "test_vit", "test_resnet", who="a@example.org", title="two")
+    run = stage.submit(data, "test_vit", "test_resnet", title="two", by=ADA)
     end = stage.over(run, data)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d{6}Z-[0-9a-f]{4}", run)
     assert (end.state, end.done, end.total, end.published) == ("done", 2, 2, True)
@@ -111,6 +121,20 @@ def test_cancel_keeps_what_was_measured_and_leaves_no_process(data):
     assert (end.state, end.done, end.cancelling) == ("cancelled", 1, False)
     assert len(pq.read_table(data / "runs" / run / "results.parquet")) == 1
     assert stage.members(run) == []
+
+
+def test_who_started_and_who_cancelled_is_kept_whatever_the_request_says(data):
+    run = stage.submit(
+        data, "test_vit", plan={"test_vit": "slow:600"}, who="somebody@else.org", by=ADA
+    )
+    stage.measuring(run, data, "test_vit")
+    runs.cancel(run, data, by=ADA)
+    end = stage.over(run, data)
+    assert (end.state, end.who, end.error) == (
+        "cancelled",
+        "a@example.org",
+        "cancelled by a@example.org",
+    )
 
 
 def test_cancel_ends_a_worker_that_ignores_sigterm(data):
@@ -276,7 +300,7 @@ def test_a_run_that_does_not_exist_is_said_not_to(data, run):
 
 
 def test_a_finished_run_is_read_from_its_last_line_as_from_all_of_them(data):
-    run = stage.submit(data, *stage.NAMES[:3], plan={stage.NAMES[1]: "segfault"}, who="a@b.c")
+    run = stage.submit(data, *stage.NAMES[:3], plan={stage.NAMES[1]: "segfault"}, by=ADA)
     stage.over(run, data)
     path = data / "runs" / run / "journal.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
@@ -311,6 +335,17 @@ def test_devices_are_found_without_importing_torch():
         "assert 'torch' not in sys.modules; print([d.id for d in found if d.usable])"
     )
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", program]) == 0
+
+
+def test_without_torch_the_cpu_is_listed_with_the_reason(tmp_path):
+    (tmp_path / "psutil").symlink_to(Path(psutil.__file__).parent)
+    program = (
+        f"import sys; sys.path += [{str(ROOT)!r}, {str(tmp_path)!r}]; from bench import devices;"
+        "print([(d.id, d.usable, d.reason) for d in devices.devices()])"
+    )
+    command = [sys.executable, "-S", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "('cpu', False, 'torch and timm not installed" in done.stdout
 
 
 def test_a_lock_whose_file_names_a_reused_pid_is_not_a_live_run(data):

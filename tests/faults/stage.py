@@ -46,9 +46,9 @@ def request(*names, measure="latency", **rest):
     return runs.Request(workloads=workloads, device="cpu", **rest)
 
 
-def submit(data, *names, plan=None, limits=None, **rest):
+def submit(data, *names, plan=None, limits=None, by=COMMAND_LINE, **rest):
     start = start_with(plan, limits=limits)
-    return runs.submit(request(*names, **rest), data, by=COMMAND_LINE, start=start)
+    return runs.submit(request(*names, **rest), data, by=by, start=start)
 
 
 def until(condition, what, *, timeout_s=30.0):
