@@ -188,7 +188,9 @@ def best_of_each_family(pairs: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a comparison comes to. gains and loses are rows of `by_family`; None for one family."""
+    """What a comparison comes to. gains and loses are rows of `by_family`.
+
+    They are None where no two families have MODELS_THAT_SPEAK models."""
 
     models: int
     median_ratio: float
@@ -203,7 +205,8 @@ def summary(pairs: pd.DataFrame) -> Summary:
     Args:
         pairs: see `compare`; not empty.
     """
-    families = speaking(by_family(pairs))
+    families = by_family(pairs)
+    families = families[families["models"] >= MODELS_THAT_SPEAK]
     one = len(families) < 2
     return Summary(
         models=len(pairs),
@@ -257,6 +260,16 @@ def differences(left: Side, right: Side) -> list[Difference]:
         versions = [", ".join(f"{n} {v[side]}" for n, v in changed.items()) for side in (0, 1)]
         found.append(Difference("software", *versions))
     return found
+
+
+def flags_of(pairs: pd.DataFrame) -> pd.Series:
+    """Each pair's flags on either side, sorted; an empty list where there are none."""
+    sides = [
+        [set() if flags is None else set(flags) for flags in pairs[f"flags_{side}"]]
+        for side in ("left", "right")
+    ]
+    both = [sorted(one | other) for one, other in zip(*sides, strict=True)]
+    return pd.Series(both, index=pairs.index, dtype="object")
 
 
 def different_batches(pairs: pd.DataFrame) -> int:

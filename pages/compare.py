@@ -1,5 +1,7 @@
 """One results set against another: the sentence, the charts, the models side by side, the table."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 import streamlit as st
 
@@ -44,13 +46,14 @@ notices.guard(files, sets)
 
 asked = controls.sidebar(sets)
 
-if asked.left == asked.right:
-    st.info(
-        f"Both sides are the same: {words.escaped(sets.loc[asked.left[0], 'label'])}. Choose "
-        "another results set, or another measure, for one of them in the sidebar.",
-        icon=":material/compare_arrows:",
-    )
-    st.stop()
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Two sides laid against each other; pairs are those of comparison.compare."""
+
+    left: comparison.Side
+    right: comparison.Side
+    pairs: pd.DataFrame
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -152,35 +155,61 @@ def each_family(pairs: pd.DataFrame, names: Names) -> None:
     )
 
 
-def board() -> None:
-    """Everything below the controls; redrawn by itself while a run on either side measures."""
+def lay() -> Laid | str:
+    """Both sides as they are now, or the reason why they cannot be compared, as Markdown."""
+    if asked.left == asked.right:
+        return (
+            f"Both sides are the same: {words.escaped(sets.loc[asked.left[0], 'label'])}. Choose "
+            "another results set, or another measure, for one of them in the sidebar."
+        )
     try:
         left, right = side(asked.left), side(asked.right)
     except BenchError as error:
-        st.error(f"{words.escaped(str(error))}.", icon=":material/error:")
-        return
-    pairs = comparison.compare(left, right, renames=names_of_today())
+        return f"{words.escaped(str(error))}."
+    eras = {comparison.bears_old_names(each.results_set) for each in (left, right)}
+    renames = names_of_today() if len(eras) == 2 else {}
+    pairs = comparison.compare(left, right, renames=renames)
     if pairs.empty:
-        st.info(
+        return (
             "The two sides have no model at the same image size in common. Choose another results "
-            "set in the sidebar.",
-            icon=":material/compare_arrows:",
+            "set in the sidebar."
         )
+    return Laid(left, right, pairs)
+
+
+def titles(pairs: pd.DataFrame) -> list[str]:
+    """What the pairs are called in menus, in their order."""
+    columns = (pairs["architecture"], pairs["image_size"])
+    return [comparison_tables.title(*pair) for pair in zip(*columns, strict=True)]
+
+
+def board(laid: Laid | str, models: list[str]) -> None:
+    """The sentence, the charts and the tables; models are the titles to lay side by side."""
+    if isinstance(laid, str):
+        st.info(laid, icon=":material/compare_arrows:")
         return
+    left, right, pairs = laid.left, laid.right, laid.pairs
+    titled = pairs.set_axis(titles(pairs))
+    picked = titled.loc[[title for title in models if title in titled.index]]
     names = telling.names(left, right)
-    titles = [
-        comparison_tables.title(*pair)
-        for pair in zip(pairs["architecture"], pairs["image_size"], strict=True)
-    ]
-    picked = pairs.set_axis(titles).loc[controls.side_by_side(titles)]
-    batches = 0 if left.measure != right.measure else comparison.different_batches(pairs)
     st.markdown(telling.sentence(comparison.summary(pairs), names, left, right))
-    st.caption(
-        telling.circumstances(comparison.differences(left, right), batches, models=len(pairs))
-    )
+    st.caption(telling.circumstances(left, right, pairs))
     all_models(pairs, names, picked)
     each_family(pairs, names)
+    a_few(pairs, names, picked)
+    st.subheader("Every model", anchor=False)
+    st.dataframe(
+        comparison_tables.table(pairs),
+        column_config=comparison_tables.column_config(names),
+        hide_index=True,
+        width="stretch",
+        height=420,
+        key="pairs",
+    )
 
+
+def a_few(pairs: pd.DataFrame, names: Names, picked: pd.DataFrame) -> None:
+    """The picked models side by side; where there are none, the two whose rank changes most."""
     st.subheader("Side by side", anchor=False)
     ends = pairs.sort_values("gained", kind="stable").iloc[[-1, 0] if len(pairs) > 1 else [0]]
     st.dataframe(
@@ -194,16 +223,16 @@ def board() -> None:
             "The model that gains most ranks, and the one that loses most. Choose up to "
             f"{controls.SIDE_BY_SIDE} in the sidebar."
         )
-    st.subheader("Every model", anchor=False)
-    st.dataframe(
-        comparison_tables.table(pairs),
-        column_config=comparison_tables.column_config(names),
-        hide_index=True,
-        width="stretch",
-        height=420,
-        key="pairs",
-    )
 
 
-measuring = any(data.is_live(run) for run, _ in (asked.left, asked.right))
-st.fragment(board, run_every=1.0 if measuring else None)()
+def board_as_it_grows() -> None:
+    """The board of a run that is still measuring."""
+    board(lay(), models)
+
+
+laid = lay()
+models = controls.side_by_side(None if isinstance(laid, str) else titles(laid.pairs))
+if any(data.is_live(run) for run, _ in (asked.left, asked.right)):
+    st.fragment(board_as_it_grows, run_every=1.0)()
+else:
+    board(laid, models)

@@ -227,6 +227,15 @@ def test_sides_bear_the_shortest_names_that_tell_them_apart(
     assert (names.left, names.right) == expected
 
 
+def few_pairs(**columns: list) -> pd.DataFrame:
+    """Two pairs without any flag, batch sizes unknown, but for these columns."""
+    side = Side(a_set(), "throughput", some_points([("vit_a", 224, 1.0), ("vit_b", 224, 2.0)]))
+    pairs = comparison.compare(side, side, renames={})
+    nothing = {f"flags_{side}": [None, None] for side in ("left", "right")}
+    batches = {f"batch_size_{side}": pd.array([None, None], "Int32") for side in ("left", "right")}
+    return pairs.assign(**(nothing | batches | columns))
+
+
 def summary(ratio: float, *, models: int = 100) -> comparison.Summary:
     return comparison.Summary(models, ratio, 0.97, None, None)
 
@@ -262,8 +271,16 @@ def test_the_sentence_names_who_gains_and_who_loses() -> None:
 
 
 def test_sides_that_differ_in_nothing_are_called_repeats() -> None:
-    text = comparison_words.circumstances([], 0, models=3)
+    text = comparison_words.circumstances(one_side(), one_side(), few_pairs())
     assert "say the same of all circumstances" in text
+    assert "flagged" not in text
+
+
+def test_batch_sizes_and_flags_are_said() -> None:
+    pairs = few_pairs(batch_size_left=[8, 8], batch_size_right=[8, 4], flags_right=[["noisy"], []])
+    text = comparison_words.circumstances(one_side(), one_side(layout="nhwc"), pairs)
+    assert "differ in one circumstance, layout (nchw → nhwc): the ratio is its doing." in text
+    assert text.endswith("Batch sizes differ for 1 of 2 models. 1 of 2 models are flagged: noisy.")
 
 
 # --- tables -------------------------------------------------------------------------------------

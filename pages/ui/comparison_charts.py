@@ -12,6 +12,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from bench import comparison
 from pages.ui import charts, words
 
 HEIGHT = 620
@@ -51,6 +52,7 @@ class Names:
 def rows_of(pairs: pd.DataFrame, *, out_of: int) -> pd.DataFrame:
     """What every chart shows of a pair; its ranks are those among out_of pairs."""
     coloured = pairs["family"].isin(charts.FAMILIES)
+    flags = comparison.flags_of(pairs)
     return pd.DataFrame(
         {
             "name": pairs["architecture"],
@@ -68,6 +70,8 @@ def rows_of(pairs: pd.DataFrame, *, out_of: int) -> pd.DataFrame:
                 for one, other in zip(pairs["rank_left"], pairs["rank_right"], strict=True)
             ],
             "top1": pairs["top1_percent"].map(words.percent),
+            "flags": flags.map(words.flags),
+            "flagged": flags.map(bool),
         }
     )
 
@@ -102,6 +106,7 @@ def tooltip(names: Names) -> list[alt.Tooltip]:
         alt.Tooltip("size:Q", title="Image size (pixels)"),
         alt.Tooltip("top1:N", title="Top-1 of its best weights"),
         alt.Tooltip("family:N", title="Family"),
+        alt.Tooltip("flags:N", title="Flags"),
     ]
 
 
@@ -244,6 +249,7 @@ def time_against_time(
     )
     lines = (
         base.transform_filter(f"datum.kind != '{POINT}'")
+        # Not opacity: the families' legend would take it over.
         .mark_line(strokeWidth=1.25, opacity=1, strokeOpacity=0.7, clip=True)
         .encode(
             x=x,
@@ -265,14 +271,14 @@ def time_against_time(
     )
     only_points = base.transform_filter(f"datum.kind == '{POINT}'")
     dots = (
-        only_points.mark_point(filled=True, clip=True, strokeWidth=0, opacity=1, shape="circle")
+        only_points.mark_point(filled=True, clip=True, strokeWidth=0, shape="circle")
         .encode(
             x=_time_axis(x, "x"),
             y=_time_axis(y, "y"),
             size=alt.value(alt.expr(f"width < {NARROW} ? 28 : 45")),
             color=colour(families),
-            # Not opacity: the legend would take it over.
-            fillOpacity=alt.condition(isolate, alt.value(0.85), alt.value(0.06)),
+            opacity=alt.condition(isolate, alt.value(0.85), alt.value(0.06)),
+            fillOpacity=alt.condition("datum.flagged", alt.value(0.2), alt.value(1)),
             tooltip=tooltip(names),
         )
         .add_params(isolate, zoom)

@@ -119,14 +119,16 @@ def _side(sets: pd.DataFrame, side: str, label: str, default: tuple[str, str]) -
     return run, next(key for key, shown in MEASURE_NAMES.items() if shown == name)
 
 
-def side_by_side(titles: list[str]) -> list[str]:
+def side_by_side(titles: list[str] | None) -> list[str]:
     """Draw the choice of models to lay side by side.
 
     Args:
-        titles: what may be chosen (comparison_tables.title).
+        titles: what may be chosen (comparison_tables.title); None while there is nothing to choose
+            from, which keeps what is chosen.
     """
     # A link, or the sides before, may name models that these sides do not share.
     asked = st.session_state.get("models", [])
+    titles = asked if titles is None else titles
     kept = [title for title in asked if title in titles]
     if kept != asked:
         st.session_state["models"] = kept

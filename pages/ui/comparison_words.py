@@ -4,7 +4,14 @@ import math
 
 import pandas as pd
 
-from bench.comparison import Difference, Side, Summary, differences
+from bench.comparison import (
+    Difference,
+    Side,
+    Summary,
+    differences,
+    different_batches,
+    flags_of,
+)
 from bench.results import short_device
 from pages.ui import words
 from pages.ui.comparison_charts import Names, figure
@@ -12,6 +19,8 @@ from pages.ui.selection import MEASURE_NAMES
 
 # Times this close are called equal.
 AS_LONG = 1.005
+# Of fewer models the rank correlation says nothing.
+MODELS_IN_ORDER = 5
 
 
 def names(left: Side, right: Side) -> Names:
@@ -59,7 +68,7 @@ def sentence(found: Summary, names: Names, left: Side, right: Side) -> str:
     if found.models == 1:
         return f"{told} for the only model that both have."
     text = f"{told} in the median of {words.counted(found.models, 'model')}."
-    if math.isfinite(found.rank_correlation):
+    if found.models >= MODELS_IN_ORDER and math.isfinite(found.rank_correlation):
         text += f" Rank correlation {found.rank_correlation:.2f}: {_order(found.rank_correlation)}."
     if found.gains is not None and found.loses is not None:
         text += (
@@ -98,14 +107,15 @@ def _moved(row: pd.Series) -> str:
     return f"({how}, {ranks if gained else 'same rank'})"
 
 
-def circumstances(found: list[Difference], batches: int, models: int) -> str:
-    """Markdown: what the sides differ in, and whether that makes them comparable.
+def circumstances(left: Side, right: Side, pairs: pd.DataFrame) -> str:
+    """Markdown: what the sides differ in, whether that makes them comparable, and what is flagged.
 
     Args:
-        found: comparison.differences.
-        batches: how many models were measured at different batch sizes.
-        models: of how many.
+        left: the baseline.
+        right: what is compared with it.
+        pairs: comparison.compare.
     """
+    found = differences(left, right)
     listed = "; ".join(f"{f.circumstance} ({_said(f, 0)} → {_said(f, 1)})" for f in found)
     if not found:
         text = "The two sides say the same of all circumstances: the ratio is how far runs scatter."
@@ -117,8 +127,15 @@ def circumstances(found: list[Difference], batches: int, models: int) -> str:
             "comparable when they differ in one: the ratio is then its doing; here it is that of "
             "all together."
         )
-    if batches:
-        text += f" Batch sizes differ for {batches:,} of {words.counted(models, 'model')}."
+    models = words.counted(len(pairs), "model")
+    batches = different_batches(pairs)
+    # Another measure comes with another batch size.
+    if batches and left.measure == right.measure:
+        text += f" Batch sizes differ for {batches:,} of {models}."
+    flagged = flags_of(pairs)
+    if flagged.map(bool).any():
+        kinds = words.flags(sorted(set().union(*flagged)))
+        text += f" {flagged.map(bool).sum():,} of {models} are flagged: {words.escaped(kinds)}."
     return text
 
 
