@@ -4,7 +4,6 @@ A crash, a hang or a kill ends the worker and never the sweep: the workload gets
 worker takes the next. Nothing here imports torch, and every wait has an end.
 """
 
-import math
 import os
 import re
 import time
@@ -12,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from bench import statistics
-from bench.errors import BenchError
+from bench import answers, statistics
+from bench.answers import NotAnAnswer
 from bench.records import Environment, Measurement, Protocol, Workload, utc_now
 from bench.worker_process import ProtocolError, WorkerProcess, command_line
 
@@ -214,39 +213,27 @@ class _Sweep:
             raise self.death(worker)
         patience_s = self.limits.first_phase_s
         while True:
-            reply = self.receive(worker, patience_s)
-            match reply.get("type"):
-                case "phase":
-                    patience_s = self.began_phase(workload, reply)
-                case "measurement":
-                    return self.checked(workload, reply)
-                case "leaving":
-                    worker.wait(self.limits.leave_s)
-                    raise _WorkerLost("crashed", f"the worker left: {reply.get('reason')}")
-                case other:
-                    raise _WorkerLost("crashed", f"unknown message {other!r} from the worker")
+            message = self.receive(worker, patience_s)
+            try:
+                match message.get("type"):
+                    case "phase":
+                        patience_s = self.began_phase(workload, message)
+                    case "measurement":
+                        return answers.measurement(message, workload)
+                    case "leaving":
+                        worker.wait(self.limits.leave_s)
+                        raise _WorkerLost("crashed", f"the worker left: {message.get('reason')}")
+                    case other:
+                        raise NotAnAnswer(f"unknown message {other!r} from the worker")
+            except NotAnAnswer as error:
+                raise _WorkerLost("crashed", str(error)) from error
 
-    def began_phase(self, workload: Workload, reply: dict[str, Any]) -> float:
+    def began_phase(self, workload: Workload, message: dict[str, Any]) -> float:
         """Note what the worker does; returns how long it may be silent."""
-        deadline_s = reply.get("deadline_s")
-        if not isinstance(deadline_s, int | float) or not deadline_s > 0:
-            raise _WorkerLost("crashed", f"a phase without a deadline: {reply}")
-        self.phase = str(reply.get("phase"))
-        patience_s = min(float(deadline_s), self.limits.longest_deadline_s)
-        self.record("phase", workload=workload.to_json(), phase=self.phase, deadline_s=patience_s)
-        return patience_s + self.limits.slack_s
-
-    def checked(self, workload: Workload, reply: dict[str, Any]) -> Measurement:
-        """The measurement in a reply. Raises _WorkerLost when it is not one of this workload."""
-        try:
-            row = Measurement.from_json(reply["measurement"])
-        except (BenchError, KeyError, TypeError, ValueError) as error:
-            raise _WorkerLost("crashed", f"not a measurement: {error}") from error
-        if wrong := _wrong_types(row):
-            raise _WorkerLost("crashed", f"not a measurement: {wrong}")
-        if row.workload != workload:
-            raise _WorkerLost("crashed", f"answered for another workload: {row.workload}")
-        return row
+        deadline_s = min(answers.deadline_s(message), self.limits.longest_deadline_s)
+        self.phase = str(message.get("phase"))
+        self.record("phase", workload=workload.to_json(), phase=self.phase, deadline_s=deadline_s)
+        return deadline_s + self.limits.slack_s
 
     def receive(self, worker: WorkerProcess, patience_s: float) -> dict[str, Any]:
         """The next message. Raises _Stopped, or _WorkerLost for a death or a hang."""
@@ -294,15 +281,16 @@ class _Sweep:
     def start_worker(self) -> WorkerProcess:
         """Start a worker and wait until it is up. Raises _WorkerLost, _Stopped."""
         self.worker = worker = WorkerProcess(self.command, self.log)
-        reply = self.receive(worker, self.limits.start_s)
-        if reply.get("type") == "leaving":
-            raise _WorkerLost("crashed", str(reply.get("reason")))
         try:
-            environment = Environment.from_json(reply["environment"])
-        except (BenchError, KeyError, TypeError) as error:
-            raise _WorkerLost("crashed", f"no environment from the worker: {error}") from error
-        if self.expected is not None and (changed := _changed(self.expected, environment)):
-            raise _Stopped("failed", f"rows of one run come from one place, but {changed}")
+            environment = answers.environment(self.receive(worker, self.limits.start_s))
+        except NotAnAnswer as error:
+            raise _WorkerLost("crashed", str(error)) from error
+        if self.expected is not None:
+            changed = answers.what_changed(self.expected, environment)
+            if changed is not None:
+                raise _Stopped(
+                    "failed", f"rows of one run come from one place, but {changed}: start a new run"
+                )
         self.expected = environment
         self.record("ready", environment=environment.to_json(), pid=worker.pid)
         return worker
@@ -356,40 +344,5 @@ class _Sweep:
             self.good_rows = self.rows
 
 
-def _wrong_types(row: Measurement) -> str | None:
-    """What would not fit into the published columns; None when everything does."""
-    for name in ("batch_size", "peak_memory_bytes", "parameters"):
-        value = getattr(row, name)
-        largest = 2**31 if name == "batch_size" else 2**63
-        if value is not None and (type(value) is not int or not 0 <= value < largest):
-            return f"{name} is {value!r}"
-    for name in _SECONDS_AND_SHARES:
-        value = getattr(row, name)
-        if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
-            return f"{name} is {value!r}"
-    if not isinstance(row.message, str | None):
-        return f"message is {row.message!r}"
-    return None
-
-
-_SECONDS_AND_SHARES = (
-    "forward_s",
-    "backward_s",
-    "optimiser_s",
-    "compile_s",
-    "energy_per_image_j",
-    "host_device_ratio",
-)
-
-
 def _model(workload: Workload) -> tuple[str, int]:
     return workload.architecture, workload.image_size
-
-
-def _changed(expected: Environment, now: Environment) -> str | None:
-    """What of the software or the device is not what it was; None when nothing is."""
-    for name in ("device", "torch", "cuda", "cudnn", "driver", "timm"):
-        before, after = getattr(expected, name), getattr(now, name)
-        if before != after:
-            return f"{name} was {before} and is now {after}: start a new run"
-    return None
