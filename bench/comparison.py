@@ -169,11 +169,15 @@ def speaking(families: pd.DataFrame) -> pd.DataFrame:
 def most_changed(families: pd.DataFrame, *, ends: int, always: tuple[str, ...]) -> pd.DataFrame:
     """The families that gain and lose most, and some that people look for, in the same order.
 
+    All of them where they are not more than both ends.
+
     Args:
         families: see `by_family`.
         ends: how many from each end of those that are `speaking`.
         always: families that stay in wherever they stand.
     """
+    if len(families) <= 2 * ends:
+        return families
     heard = speaking(families)["family"]
     wanted = {*heard.head(ends), *heard.tail(ends), *always}
     return families[families["family"].isin(wanted)]

@@ -114,7 +114,8 @@ def all_models(pairs: pd.DataFrame, names: Names, chosen: pd.DataFrame) -> None:
         alt=SCATTER_ALT,
     )
     st.caption(
-        "Below the dashed line a model gains, above it loses, compared with the median. "
+        "Below the dashed line a model gains, above it loses, compared with the median. Hollow "
+        "points are flagged. "
         "Drag to move, Ctrl + wheel to zoom, double-click to go back."
     )
 

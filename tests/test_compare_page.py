@@ -1,5 +1,6 @@
 """The Compare page, run by Streamlit: what it opens on, what it makes of links and controls."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import harness
 import pandas as pd
 import pytest
+from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from bench import store
@@ -215,3 +217,24 @@ def test_a_run_with_a_device_full_of_markdown_is_shown_as_text(opened, data: Pat
     said = [part.value for part in (*page.markdown, *page.caption)]
     assert any(r"\*X\* \<b\>\[y\]\(z\)\</b\>" in value for value in said)
     assert not any("[y](z)" in value for value in said)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"width": width, "color_scheme": scheme}
+        for width, scheme in ((390, "light"), (768, "dark"), (1440, "light"))
+    ],
+    indirect=True,
+)
+def test_a_link_by_id_stays_a_permalink_and_the_page_fits_the_screen(
+    page: Page, artefacts: Path
+) -> None:
+    page.goto(f"/compare?left={RUN_3090}&right={RUN_5090}")
+    expect(page.locator('[data-testid="stVegaLiteChart"] canvas')).to_have_count(2, timeout=60_000)
+    expect(page.get_by_text("times as fast as RTX 3090")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"left=RTX\+3090\+.*&right=RTX\+5090\+"))
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0
+    page.screenshot(path=artefacts / f"compare-{page.viewport_size['width']}.png", full_page=True)

@@ -6,7 +6,7 @@ Rows come by name, as in charts.py, so that a specification can be kept and only
 import math
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 from bench import comparison
 from pages.ui import charts, words
 
-HEIGHT = 620
+HEIGHT = 640
 LABELS = 8
 HIDDEN_POINTS = 1  # a label that would lie on more than these is left out
 # Labels are placed so that they are free on a plot of either size; below NARROW pixels they are
@@ -24,16 +24,21 @@ PLOTS = ((520.0, 400.0), (940.0, 430.0))
 NARROW = 520
 FONT_SIZE, LETTER_WIDTH = 11, 6.4
 Box = tuple[float, float, float, float]  # left, top, right, bottom; pixels
-KEY: Box = (0, 0, 160, 50)  # where the lines' legend stands
 
 TIME_LABEL = (
     "datum.value < 9.9e-5 ? format(datum.value * 1e6, '.3~g') + ' µs'"
     " : datum.value < 0.99 ? format(datum.value * 1e3, '.3~g') + ' ms'"
     " : format(datum.value, '.3~g') + ' s'"
 )
-TICKS = [float(f"{m}e{d}") for d in range(-7, 4) for m in (1, 2, 5)]
-FINE_TICKS = [float(f"{m / 10}e{d}") for d in range(-7, 4) for m in range(10, 100, 2)]
-
+# Ticks of a log axis, by how many times its lower end the upper one is.
+_STEPS = {
+    6.0: (1, 2, 5),
+    2.0: (1, 1.5, 2, 3, 4, 5, 7),
+    1.0: tuple(n / 10 for n in range(10, 100, 2)),
+}
+TICKS = {
+    span: [float(f"{m}e{d}") for d in range(-7, 4) for m in steps] for span, steps in _STEPS.items()
+}
 # A narrow space that does not break, and the sign.
 TIMES = "\u202f\N{MULTIPLICATION SIGN}"
 
@@ -198,7 +203,7 @@ class _Plot:
     y: np.ndarray
     width: float
     height: float
-    taken: list[Box] = field(default_factory=lambda: [KEY])
+    taken: list[Box] = field(default_factory=list)
 
     def box(self, row: int, name: str, place: Place) -> Box:
         """Where the label of a row would stand."""
@@ -257,31 +262,33 @@ def time_against_time(
             strokeDash=alt.StrokeDash("kind:N", title=None)
             .scale(domain=[EQUAL, MEDIAN], range=[[1, 0], [6, 4]])
             .legend(
-                # The upper left corner is empty: nothing is fast on one side and slow on the other.
-                orient="top-left",
+                orient="top",
                 labelExpr=f"datum.value == '{EQUAL}' ? 'equal times'"
                 f" : 'the median, {times(median)}'",
                 symbolStrokeColor=alt.expr(f"scale('color', '{charts.INK}')"),
                 symbolType="stroke",
                 symbolSize=500,
-                offset=6,
+                offset=2,
             ),
             color=alt.ColorDatum(charts.INK),
         )
     )
     only_points = base.transform_filter(f"datum.kind == '{POINT}'")
+    encoded = only_points.encode(
+        x=_time_axis(x, "x"),
+        y=_time_axis(y, "y"),
+        size=alt.value(alt.expr(f"width < {NARROW} ? 28 : 45")),
+        color=colour(families),
+        opacity=alt.condition(isolate, alt.value(0.85), alt.value(0.06)),
+        tooltip=tooltip(names),
+    )
     dots = (
-        only_points.mark_point(filled=True, clip=True, strokeWidth=0, shape="circle")
-        .encode(
-            x=_time_axis(x, "x"),
-            y=_time_axis(y, "y"),
-            size=alt.value(alt.expr(f"width < {NARROW} ? 28 : 45")),
-            color=colour(families),
-            opacity=alt.condition(isolate, alt.value(0.85), alt.value(0.06)),
-            fillOpacity=alt.condition("datum.flagged", alt.value(0.2), alt.value(1)),
-            tooltip=tooltip(names),
-        )
+        encoded.transform_filter("!datum.flagged")
+        .mark_point(filled=True, clip=True, strokeWidth=0, shape="circle")
         .add_params(isolate, zoom)
+    )
+    flagged = encoded.transform_filter("datum.flagged").mark_point(
+        filled=False, clip=True, strokeWidth=1.5, shape="circle"
     )
     rings = (
         only_points.transform_filter("datum.chosen")
@@ -301,14 +308,17 @@ def time_against_time(
         color=alt.ColorDatum(charts.PAPER)
     )
     labels = placed.mark_text(**text).encode(color=alt.ColorDatum(charts.INK))
-    return layered([lines, dots, rings, halos, labels], HEIGHT)
+    return layered([lines, dots, flagged, rings, halos, labels], HEIGHT)
 
 
-def _time_axis(channel: alt.X | alt.Y, scale: str) -> alt.X | alt.Y:
+Channel = TypeVar("Channel", alt.X, alt.Y)
+
+
+def _time_axis(channel: Channel, scale: str) -> Channel:
     """Ticks at 1, 2, 5 of each decade, finer once zoomed in."""
     span = f"domain('{scale}')[1] / domain('{scale}')[0]"
     return channel.axis(
-        values=alt.expr(f"{span} > 6 ? {TICKS} : {FINE_TICKS}"),
+        values=alt.expr(f"{span} > 6 ? {TICKS[6]} : {span} > 2 ? {TICKS[2]} : {TICKS[1]}"),
         labelExpr=TIME_LABEL,
         labelOverlap="greedy",
         labelSeparation=8,

@@ -70,7 +70,12 @@ def sentence(found: Summary, names: Names, left: Side, right: Side) -> str:
     text = f"{told} in the median of {words.counted(found.models, 'model')}."
     if found.models >= MODELS_IN_ORDER and math.isfinite(found.rank_correlation):
         text += f" Rank correlation {found.rank_correlation:.2f}: {_order(found.rank_correlation)}."
-    if found.gains is not None and found.loses is not None:
+    # The middle of a family can gain on the median and yet lose ranks: then nobody is named.
+    if (
+        found.gains is not None
+        and found.loses is not None
+        and found.gains["gained"] >= 0 >= found.loses["gained"]
+    ):
         text += (
             f" Of the families **{_family(found.gains)}** gains most {_moved(found.gains)}, "
             f"**{_family(found.loses)}** loses most {_moved(found.loses)}."

@@ -9,7 +9,6 @@ import pandas as pd
 from pages.ui import charts
 from pages.ui.comparison_charts import (
     EQUAL,
-    FINE_TICKS,
     MEDIAN,
     POINT,
     TICKS,
@@ -27,7 +26,9 @@ from pages.ui.comparison_charts import (
 ROW = 20  # pixels of a family
 AROUND = 64  # pixels of the axis and its title
 RATIO_LABEL = f"format(datum.value, '~r') + '{TIMES}'"
-RATIO_TICKS = [float(f"{m}e{d}") for d in range(-3, 4) for m in (1, 1.5, 2, 3, 5, 7)]
+# There is room for more ticks than on an axis of times, whose labels are longer.
+RATIO_TICKS = TICKS | {6.0: [float(f"{m}e{d}") for d in range(-3, 4) for m in (1, 1.5, 2, 3, 5, 7)]}
+Ticks = dict[float, list[float]]
 LEFT, RIGHT = "left", "right"
 
 
@@ -193,9 +194,9 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _axis(x: alt.X, ends: tuple[float, float], label: str, ticks: list[float]) -> alt.X:
+def _axis(x: alt.X, ends: tuple[float, float], label: str, ticks: Ticks) -> alt.X:
     return x.axis(
-        values=ticks if ends[1] / ends[0] > 6 else FINE_TICKS,
+        values=next(ticks[span] for span in ticks if ends[1] / ends[0] > span),
         labelExpr=label,
         labelOverlap="greedy",
         labelSeparation=8,
