@@ -47,7 +47,11 @@ class Duration(click.ParamType[float]):
     help="What to measure; may be repeated.",
 )
 @click.option("--device", help="cpu, cuda:0, ...  [default: the first GPU, else the CPU]")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="[default: amp-fp16 on a GPU, as timm's published results; fp32 on a CPU]",
+)
 @click.option("--layout", type=click.Choice(LAYOUTS), default="nchw", show_default=True)
 @click.option(
     "--compile",
@@ -68,7 +72,17 @@ class Duration(click.ParamType[float]):
     metavar="TIME",
     help="End the run after 90s, 10m, 2h; what was measured by then is kept.",
 )
-@click.option("--preset", type=click.Choice(["quick", "all"]), help="A ready-made choice.")
+@click.option(
+    "--max-gmacs",
+    type=click.FloatRange(0, min_open=True),
+    metavar="G",
+    help="Do not measure models with more multiply-adds (billions): they get a row that says so.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["quick", "best", "all"]),
+    help="12 models across the range; the best trade-off of each family; everything.",
+)
 @click.option("--resume", metavar="RUN", help="Measure what an earlier run lacks, in that run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's status and rows as JSON.")
 @out.data_option
@@ -77,11 +91,12 @@ def run(
     *,
     measures: tuple[str, ...],
     device: str | None,
-    precision: str,
+    precision: str | None,
     layout: str,
     compiled: str,
     batch_size: int | None,
     time_limit: float | None,
+    max_gmacs: float | None,
     preset: str | None,
     resume: str | None,
     as_json: bool,
@@ -100,12 +115,15 @@ def run(
         _refuse_options_beside_resume()
         start = partial(runs.resume, resume, data, by=runs.COMMAND_LINE)
     else:
+        device = device or _first_device()
+        precision = precision or ("amp-fp16" if device.startswith("cuda") else "fp32")
         request = runs.Request(
             workloads=_workloads(patterns, preset, measures, batch_size=batch_size, data=data),
-            device=device or _first_device(),
+            device=device,
             protocol=Protocol(precision=precision, layout=layout, compiled=compiled),
             title=" ".join(patterns) or preset or "",
             time_limit_s=time_limit,
+            largest_multiply_adds=None if max_gmacs is None else round(max_gmacs * 1e9),
         )
         start = partial(runs.submit, request, data, by=runs.COMMAND_LINE)
     end = run_progress.start_and_follow(start, data)
@@ -255,6 +273,10 @@ def _workloads(
 
     if batch_size is not None and batch_size != 1 and set(measures) == {"latency"}:
         raise InvalidRequest(f"latency is measured at batch 1, got --batch-size {batch_size}")
+    pairs = _best_of_each_family(data) if preset == "best" else []
+    if patterns or preset != "best":
+        listed = None if preset == "best" else preset
+        pairs += catalogue.work_list(patterns, preset=listed, data=data)
     return tuple(
         Workload(
             architecture=architecture,
@@ -262,9 +284,19 @@ def _workloads(
             measure=measure,
             batch_size=None if measure == "latency" else batch_size,
         )
-        for architecture, image_size in catalogue.work_list(patterns, preset=preset, data=data)
+        for architecture, image_size in pairs
         for measure in dict.fromkeys(measures)
     )
+
+
+def _best_of_each_family(data: Path) -> list[tuple[str, int]]:
+    from bench import points, presets, results, store
+
+    speed, _ = store.load(
+        store.speed_files(data), store.SPEED_SCHEMA, points.SPEED_COLUMNS, replaces="run"
+    )
+    accuracy, _ = store.load(store.accuracy_files(data), store.ACCURACY_SCHEMA, replaces="snapshot")
+    return presets.best_of_each_family(results.results_sets(speed), speed, accuracy)
 
 
 def _first_device() -> str:

@@ -24,7 +24,8 @@ class Request(Record):
     """What is asked of a run; written once.
 
     who is the signed-in user's e-mail address, None for somebody at this machine. time_limit_s
-    bounds the whole run: what it does not reach is not measured, and has no row.
+    bounds the whole run: what it does not reach is not measured, and has no row. What has more than
+    largest_multiply_adds gets an `unsupported` row at once.
     """
 
     workloads: tuple[Workload, ...]
@@ -33,8 +34,13 @@ class Request(Record):
     who: str | None = None
     title: str = ""
     time_limit_s: float | None = None
+    largest_multiply_adds: int | None = None
 
     def __post_init__(self) -> None:
+        if self.largest_multiply_adds is not None and self.largest_multiply_adds < 1:
+            raise InvalidRequest(
+                f"the limit on multiply-adds must be positive, got {self.largest_multiply_adds}"
+            )
         if self.time_limit_s is not None and not self.time_limit_s > 0:
             raise InvalidRequest(f"the time limit must be positive, got {self.time_limit_s} s")
         # The same question twice is one row.
