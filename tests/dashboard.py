@@ -8,13 +8,15 @@ from typing import Any
 import harness
 import pandas as pd
 import pyarrow as pa
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest, app_test
 
 from bench import store
 
 
 def visit(page: str = "models", **query: str | list[str]) -> AppTest:
     """A fresh reader who follows a link to a page: through app.py, with these query parameters."""
+    _keep_the_server_warm()
     app = AppTest.from_file(str(harness.REPOSITORY / "app.py"), default_timeout=60)
     if page != "models":
         app.run()
@@ -22,6 +24,16 @@ def visit(page: str = "models", **query: str | list[str]) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     return settled(app.run())
+
+
+def _keep_the_server_warm() -> None:
+    """Let AppTest remember that st.navigation has run, as a server does.
+
+    It forgets that before every run, and would then run a page's file without app.py; it forgets
+    in the class that it knows under this name.
+    """
+    PagesManager.uses_pages_directory = False
+    app_test.PagesManager = type("WarmPagesManager", (PagesManager,), {})
 
 
 def settled(app: AppTest) -> AppTest:
