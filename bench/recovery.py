@@ -54,8 +54,13 @@ def recover(data: Path) -> list[str]:
 
 
 def needs_recovery(now: Status) -> bool:
-    """Whether a run is over and has no end in its journal, or has rows and no published file."""
-    return not now.alive and (now.ended_at is None or (now.done > 0 and not now.published))
+    """Whether a run is over and has no end in its journal, or has rows and no published file.
+
+    A folder without the beginning of a journal was not made by `submit`; it is left as it is.
+    """
+    if now.alive or now.queued_at is None:
+        return False
+    return now.ended_at is None or (now.done > 0 and not now.published)
 
 
 def publish_dead(folder: RunFolder) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from bench import eta, journal, locks, publication, run_folder
+from bench import eta, journal, locks, publication, run_folder, store
 from bench.errors import BenchError, InvalidRequest
 from bench.journal import Fold, Follower
 from bench.records import Measurement, Record, Workload, utc_now
@@ -158,14 +158,17 @@ def measurements(run: str, data: Path) -> list[Measurement]:
 
 
 def live_table(run: str, data: Path) -> pa.Table:
-    """What a run has measured so far, as rows of SPEED_SCHEMA."""
+    """What a run has measured so far, as rows of SPEED_SCHEMA.
+
+    Empty where the run's request cannot be read, which `status` tells.
+    """
     folder = run_folder.existing(run, data)
     with _lock:
         watch = _watch(folder)
         fold = watch.follower.update()
         request = _request(folder, watch)
         if request is None:
-            raise InvalidRequest(watch.problem or "")
+            return store.SPEED_SCHEMA.empty_table()
         before, rows, revision = watch.table_of
         if (
             watch.table is None

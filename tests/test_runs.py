@@ -315,6 +315,18 @@ def test_a_finished_run_is_read_from_its_last_line_as_from_all_of_them(data):
     assert (long.done, long.total, long.failures) == (3, 3, {"crashed": 1})
 
 
+def test_a_folder_that_no_run_made_is_listed_and_left_alone(data):
+    folder = data / "runs" / "2026-11-02T120000Z-bbbb"
+    folder.mkdir(parents=True)
+    (folder / "results.parquet").write_text("model,speed")
+    (now,) = runs.list_runs(data)
+    assert (now.state, now.done, now.total) == ("crashed", 0, 0)
+    assert "cannot be read" in now.error
+    assert len(runs.live_table(now.run, data)) == 0
+    assert runs.recover(data) == []
+    assert [path.name for path in folder.iterdir()] == ["results.parquet"]
+
+
 def test_a_request_survives_its_journey(data):
     request = stage.request("test_vit", "test_resnet", who="a@b.c", time_limit_s=3.5)
     assert runs.Request.from_json(json.loads(json.dumps(request.to_json()))) == request
