@@ -9,5 +9,8 @@ from pages.ui import entrance, run_panel
 
 page = entrance.open_house()
 st.session_state[entrance.IN_APP] = True
-page.run()
-run_panel.sidebar_foot()
+try:
+    page.run()
+finally:
+    # Also under a page that has nothing to show and stops early.
+    run_panel.sidebar_foot()

@@ -32,7 +32,7 @@ st.header("Which image model should I use?", anchor=False)
 
 notices.guard(files, sets)
 
-chosen = selection.sidebar(sets, files, selection.saved_views())
+chosen = selection.sidebar(sets, files, selection.saved_views(sets))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -7,6 +7,7 @@ the data: axes do not jump and a zoom survives.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -43,8 +44,10 @@ TIME_TITLES = {
 HEIGHT = 560
 LABELS = 8
 HIDDEN_POINTS = 2  # a label that would lie on more than these is left out
-# Labels are placed for a plot this large or larger; below NARROW pixels they are not drawn.
-PLOT_WIDTH, PLOT_HEIGHT, NARROW = 560.0, 400.0, 520
+# Below this width (pixels) labels are not drawn; above, they fit each of these plots: the chart is
+# as wide as the page, and a second row of legend takes a little of its height where it is narrow.
+NARROW = 520
+PLOTS = ((520.0, 355.0), (620.0, 355.0), (720.0, 370.0), (880.0, 370.0), (1400.0, 370.0))
 FONT_SIZE, LETTER_WIDTH = 11, 6.4
 
 _TIME_LABEL = (
@@ -52,6 +55,8 @@ _TIME_LABEL = (
     " : datum.value < 0.99 ? format(datum.value * 1e3, '.3~g') + ' ms'"
     " : format(datum.value, '.3~g') + ' s'"
 )
+
+Channel = type[alt.Color] | type[alt.Stroke]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,9 @@ def drawn(
         label_all: label what fits of all points, not of the frontier alone.
     """
     frames = [_rows(points, colour_domain, is_beside=False)]
-    only_line = frontier[~frontier["model"].isin(points["model"])]
+    keys = ["model", "image_size"]
+    is_shown = frontier.set_index(keys).index.isin(points.set_index(keys).index)
+    only_line = frontier[~is_shown]
     frames.append(_rows(only_line, colour_domain, is_beside=False).assign(shown=False))
     if beside is not None and not beside.empty:
         frames.append(_rows(beside, colour_domain, is_beside=True))
@@ -161,8 +168,11 @@ def _labelled(rows: pd.DataFrame, axes: Domains, *, label_all: bool) -> pd.DataF
     """
     low, high = (math.log(value) for value in axes.seconds)
     bottom, top = axes.top1_percent
-    x = (np.log(rows["seconds"].to_numpy(dtype=float)) - low) / (high - low) * PLOT_WIDTH
-    y = (top - rows["top1"].to_numpy(dtype=float)) / (top - bottom) * PLOT_HEIGHT
+    right = (np.log(rows["seconds"].to_numpy(dtype=float)) - low) / (high - low)
+    down = (top - rows["top1"].to_numpy(dtype=float)) / (top - bottom)
+    # Where every point lies on each of the plots, in pixels; shape (plots, points).
+    x = right * np.array([[width] for width, _ in PLOTS])
+    y = down * np.array([[height] for _, height in PLOTS])
     lead = pd.to_numeric(rows["lead"].str.removesuffix(" points"), errors="coerce").fillna(-99)
     eligible = rows["hit"] | ((rows["frontier"] | label_all) & ~rows["beside"])
     eligible &= rows["shown"]
@@ -175,20 +185,18 @@ def _labelled(rows: pd.DataFrame, axes: Domains, *, label_all: bool) -> pd.DataF
         order = order.insert(0, rows.loc[order, "top1"].idxmax())
     labels = [""] * len(rows)
     aligns, dxs, dys = ["left"] * len(rows), [0.0] * len(rows), [0.0] * len(rows)
-    taken: list[tuple[float, float, float, float]] = []
+    taken: list[np.ndarray] = []
     named: set[str] = set()
     for row in order:
         name = str(rows["model"].iloc[row]).partition(".")[0]
         if len(taken) == LABELS or name in named:
             continue
-        length = len(name) * LETTER_WIDTH
         for align, dx, dy in (("right", -7, -8), ("left", 7, 12), ("left", 7, -8)):
-            left = x[row] + dx - (length if align == "right" else 0)
-            box = (left, y[row] + dy - FONT_SIZE, left + length, y[row] + dy + 3)
-            inside = box[0] >= 0 and box[2] <= PLOT_WIDTH and box[1] >= 0 and box[3] <= PLOT_HEIGHT
-            hidden = ((x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])).sum()
-            crowded = hidden > HIDDEN_POINTS and not rows["hit"].iloc[row]
-            if inside and not crowded and not any(_overlap(box, other) for other in taken):
+            box = _box(x[:, row], y[:, row], align, dx, dy, letters=len(name))
+            under = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
+            is_crowded = under.sum(axis=1).max() > HIDDEN_POINTS and not rows["hit"].iloc[row]
+            collides = any(_overlap(box, other) for other in taken)
+            if _is_inside(box) and not is_crowded and not collides:
                 taken.append(box)
                 named.add(name)
                 labels[row], aligns[row], dxs[row], dys[row] = name, align, dx, dy
@@ -196,8 +204,25 @@ def _labelled(rows: pd.DataFrame, axes: Domains, *, label_all: bool) -> pd.DataF
     return rows.assign(label=labels, label_align=aligns, label_dx=dxs, label_dy=dys)
 
 
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _box(
+    x: np.ndarray, y: np.ndarray, align: str, dx: float, dy: float, *, letters: int
+) -> np.ndarray:
+    """A label's left, top, right and bottom on each plot; shape (4, plots, 1)."""
+    length = letters * LETTER_WIDTH
+    left = x + dx - (length if align == "right" else 0)
+    return np.array([left, y + dy - FONT_SIZE, left + length, y + dy + 3])[:, :, None]
+
+
+def _is_inside(box: np.ndarray) -> bool:
+    width, height = np.array(PLOTS).T[:, :, None]
+    return bool(((box[:2] >= 0).all() and (box[2] <= width) & (box[3] <= height)).all())
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two labels overlap on any of the plots."""
+    apart = (one[2] <= other[0]) | (other[2] <= one[0])
+    apart |= (one[3] <= other[1]) | (other[3] <= one[1])
+    return not apart.all()
 
 
 def accuracy_against_speed(
@@ -217,7 +242,7 @@ def accuracy_against_speed(
     y = alt.Y("top1:Q", title=f"Top-1 accuracy on {dataset} (%)").scale(
         domain=axes.top1_percent, zero=False, nice=False
     )
-    colour = _colour(colour_domain)
+    colour = _colour(alt.Color, colour_domain)
     size = alt.Size("image_size:Q", title="Image size (pixels)").scale(
         type="linear",
         domain=[0, 512],
@@ -234,18 +259,18 @@ def accuracy_against_speed(
     )
 
     intervals = (
-        base.transform_filter("isValid(datum.low) && datum.high > datum.low")
-        .mark_rule(strokeWidth=1, opacity=0.6)
+        base.transform_filter("datum.shown && isValid(datum.low) && datum.high > datum.low")
+        .mark_rule(strokeWidth=1, strokeOpacity=0.6, clip=True)
         .encode(x=_time(axes, title, "low"), x2="high:Q", y=y, color=colour)
     )
     frontier = (
         base.transform_filter("datum.frontier")
-        .mark_line(interpolate="step-after", strokeWidth=1.5, opacity=0.75, clip=True)
+        .mark_line(interpolate="step-after", strokeWidth=1.5, strokeOpacity=0.75, clip=True)
         .encode(x=x, y=y, order="seconds:Q", color=alt.ColorDatum(INK))
     )
     bubbles = (
         base.transform_filter("datum.shown")
-        .mark_point(filled=True, clip=True, strokeWidth=1)
+        .mark_point(filled=True, clip=True)
         .encode(
             x=_time_axis(x),
             y=y,
@@ -267,7 +292,10 @@ def accuracy_against_speed(
                 domain=[False, True], range=["circle", "diamond"]
             ),
             opacity=alt.condition(isolate, alt.value(0.8), alt.value(0.06)),
-            fillOpacity=alt.condition("datum.flagged", alt.value(0.2), alt.value(1)),
+            # A flagged figure is drawn hollow.
+            stroke=_colour(alt.Stroke, colour_domain),
+            strokeWidth=alt.condition("datum.flagged", alt.value(1.4), alt.value(0)),
+            fillOpacity=alt.condition("datum.flagged", alt.value(0.1), alt.value(1)),
             tooltip=[
                 alt.Tooltip("model:N", title="title"),
                 alt.Tooltip("top1:Q", title="Top-1 (%)", format=".3~f"),
@@ -332,10 +360,11 @@ def _time(axes: Domains, title: list[str], field: str = "seconds") -> alt.X:
     return alt.X(f"{field}:Q", title=title).scale(type="log", domain=axes.seconds, nice=False)
 
 
-def _colour(domain: Sequence[str]) -> alt.Color:
+def _colour(channel: Channel, domain: Sequence[str]) -> Any:
+    """Fill or outline by family; both say the same, or Vega-Lite would draw two legends."""
     shown = [name for name in domain if name.strip() and name not in (INK, PAPER)]
     return (
-        alt.Color("colour:N", title="Family (click to isolate)")
+        channel("colour:N", title="Family (click to isolate)")
         .scale(domain=list(domain))
         .legend(
             values=shown,

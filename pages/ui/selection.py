@@ -37,6 +37,9 @@ DEFAULTS: dict[str, Any] = {
     "max_params": None,
     "test_models": False,
     "view": None,
+    "beside": NOTHING_BESIDE,
+    "dataset": next(iter(DATASET_NAMES)),
+    "model": None,
 }
 
 
@@ -67,13 +70,19 @@ def default_run(sets: pd.DataFrame, view: View | None) -> str:
     return reference_run(sets)
 
 
-def reset() -> None:
-    """Every control as a first visitor finds it."""
-    for key in ("set", "measure", "dataset", "beside", "model"):
-        st.session_state.pop(key, None)
-        st.query_params.pop(key, None)
-    for key, value in DEFAULTS.items():
-        st.session_state[key] = value
+def reset(sets: pd.DataFrame, view: View | None = None) -> None:
+    """Every control as a first visitor finds it, or as a saved view wants it.
+
+    A control that has its default value leaves the URL by itself.
+    """
+    run = default_run(sets, view)
+    present = [MEASURE_NAMES[measure] for measure in sets.loc[run]["measures"]]
+    st.session_state.update(
+        DEFAULTS,
+        set=run,
+        measure=_default_measure(present, view),
+        view=None if view is None else view.name,
+    )
 
 
 def _accept_run_ids(sets: pd.DataFrame) -> None:
@@ -83,18 +92,23 @@ def _accept_run_ids(sets: pd.DataFrame) -> None:
     """
     if st.session_state.get("lay_beside") in sets.index:
         st.session_state["beside"] = st.session_state.pop("lay_beside")
+    by_id = False
     for key in ("set", "beside"):
         asked = st.query_params.get(key)
         if asked is None or asked in set(sets["label"]) or asked == NOTHING_BESIDE:
             continue
         if asked in sets.index:
-            st.session_state[key] = asked
+            st.query_params[key] = str(sets.loc[asked]["label"])
+            by_id = True
         else:
             st.warning(
                 f"The link names a results set that is not here: {words.escaped(asked)}. "
                 "Another one is shown.",
                 icon=":material/link_off:",
             )
+    if by_id:
+        # A control takes its value from the URL as the script starts.
+        st.rerun()
 
 
 def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selection:
@@ -111,7 +125,13 @@ def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selecti
     with st.sidebar:
         head, button = st.columns([2, 1], vertical_alignment="center")
         head.markdown("**What to compare**")
-        button.button("Reset", on_click=reset, type="tertiary", icon=":material/restart_alt:")
+        button.button(
+            "Reset",
+            on_click=reset,
+            args=(sets,),
+            type="tertiary",
+            icon=":material/restart_alt:",
+        )
         run = st.selectbox(
             "Results set",
             ids,
@@ -298,7 +318,7 @@ def _key_of(names: dict[str, str], shown: str) -> str:
     return next(key for key, name in names.items() if name == shown)
 
 
-def saved_views() -> View | None:
+def saved_views(sets: pd.DataFrame) -> View | None:
     """Draw the saved views and return the one that is chosen."""
     name = st.pills(
         "Saved views",
@@ -306,17 +326,12 @@ def saved_views() -> View | None:
         key="view",
         bind="query-params",
         on_change=_choose_view,
+        args=(sets,),
         label_visibility="collapsed",
     )
     return VIEWS.get(name or "")
 
 
-def _choose_view() -> None:
+def _choose_view(sets: pd.DataFrame) -> None:
     """A view begins from a clean sheet: its results set, its measure, no filter."""
-    name = st.session_state.get("view")
-    view = VIEWS.get(name or "")
-    reset()
-    if view is not None:
-        st.session_state["view"] = name
-        st.session_state["set"] = view.run
-        st.session_state["measure"] = MEASURE_NAMES[view.measure]
+    reset(sets, VIEWS.get(st.session_state.get("view") or ""))
