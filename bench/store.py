@@ -1,8 +1,8 @@
 """Where Parquet lives: schemas, reading what may be damaged, publishing in one atomic step.
 
-Nothing else in the project knows a Parquet path or a column's type. Files are written with page
-checksums and read with them verified; a file that cannot be trusted is named with the reason and
-left out, and every other row stays.
+Nothing else in the project knows a Parquet path or a column's type. Files are written with
+checksums and read with them verified (see `bench.integrity`); a file that cannot be trusted is
+named with the reason and left out, and every other row stays.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench import statistics
+from bench import integrity, statistics
 from bench.errors import UnreadableFile
 from bench.records import Environment, Measurement, Protocol, dumps
 
@@ -131,10 +131,6 @@ RENAMES_SCHEMA = pa.schema(
     ]
 )
 
-# A 0.9 MB file can hold 1.6 GB of repeated values, so the footer is asked before a page is read.
-LARGEST_FILE_BYTES = 512 * 2**20
-LARGEST_CELLS = 100_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -159,10 +155,8 @@ def read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) ->
     """
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise UnreadableFile(f"larger than {LARGEST_FILE_BYTES // 2**20} MiB")
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            present = _check_footer(file, schema)
+        with integrity.opened(path) as file:
+            present = _check_schema(file, schema)
             table = file.read(columns=[name for name in wanted.names if name in present])
         for field in wanted:
             if field.name not in table.column_names:
@@ -177,17 +171,8 @@ def read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) ->
     return table
 
 
-def _check_footer(file: pq.ParquetFile, schema: pa.Schema) -> set[str]:
-    """The names of the file's columns, after its footer was found sane."""
-    metadata = file.metadata
-    values = sum(
-        metadata.row_group(g).column(c).num_values
-        for g in range(metadata.num_row_groups)
-        for c in range(metadata.num_columns)
-    )
-    cells = max(values, metadata.num_rows * metadata.num_columns)
-    if cells > LARGEST_CELLS:
-        raise UnreadableFile(f"holds {cells:,} values, more than {LARGEST_CELLS:,}")
+def _check_schema(file: pq.ParquetFile, schema: pa.Schema) -> set[str]:
+    """The names of the file's columns, which are found to be those of the schema, or some."""
     actual = file.schema_arrow
     if len(set(actual.names)) != len(actual.names):
         raise UnreadableFile("of another schema: a column appears twice")
@@ -209,7 +194,7 @@ def publish(table: pa.Table, path: Path, *, replace: bool = False) -> None:
     A temporary file in the same folder is written, synced, and given its name in one step.
 
     Args:
-        table: its schema's metadata gains `schema_version`.
+        table: its schema's metadata gains `schema_version` and the file's checksum.
         path: the final name; its folder is made.
         replace: overwrite an existing file; otherwise an existing file is an error.
 
@@ -218,17 +203,22 @@ def publish(table: pa.Table, path: Path, *, replace: bool = False) -> None:
         OSError: no space, no permission.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {**(table.schema.metadata or {}), b"schema_version": SCHEMA_VERSION.encode()}
+    metadata = {
+        **(table.schema.metadata or {}),
+        b"schema_version": SCHEMA_VERSION.encode(),
+        integrity.KEY: integrity.UNKNOWN,
+    }
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             pq.write_table(
                 table.replace_schema_metadata(metadata),
                 file,
                 compression="zstd",
                 write_page_checksum=True,
             )
+            integrity.seal(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
