@@ -1,5 +1,6 @@
 """A damaged Parquet file is found before pyarrow sees it: some end the process that reads them."""
 
+import contextlib
 import random
 import zlib
 
@@ -64,10 +65,8 @@ def test_a_damaged_file_that_somebody_else_wrote_never_ends_this_process(path, t
     content = path.read_bytes()
     for seed in range(12):
         path.write_bytes(mutate(content, random.Random(seed))[:-4] + b"PAR1")
-        try:
+        with contextlib.suppress(UnreadableFile):
             assert store.read(path, store.SPEED_SCHEMA).num_columns == table.num_columns
-        except UnreadableFile as error:
-            assert str(error)
 
 
 def test_a_small_file_that_unpacks_to_very_much_is_refused(path):

@@ -2,6 +2,7 @@
 
 python -m tests.faults --long              1,000 random kills, every other fault 20 times
 python -m tests.faults --only sigterm      one fault, once
+python -m tests.faults --fuzz 50000        so many mutated Parquet files, and so many journals
 """
 
 import shutil
@@ -14,6 +15,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from tests.faults.audit import Damage
+from tests.faults.fuzz import READERS
+from tests.faults.fuzz import survey as read_mutants
 from tests.faults.suite import FAULTS, attempt
 from tests.faults.surroundings import NotPossibleHere
 
@@ -25,10 +28,13 @@ TRIES = 20
 @click.option("--long", "is_long", is_flag=True, help=f"{KILLS} kills, {TRIES} tries each.")
 @click.option("--only", type=click.Choice(list(FAULTS)), multiple=True)
 @click.option("--tries", type=click.IntRange(1), help="Tries of each fault.")
+@click.option("--fuzz", type=click.IntRange(1), help="Read so many mutants of each kind of file.")
 @click.option("--seed", type=int, default=0, show_default=True)
-def main(*, is_long, only, tries, seed):
+def main(*, is_long, only, tries, fuzz, seed):
     """Bring about every fault and count what it damaged."""
     console = Console(soft_wrap=True)
+    if fuzz:
+        raise SystemExit(0 if survey(fuzz, seed, console) else 1)
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     table = Table(
         Column("fault", no_wrap=True),
@@ -52,6 +58,24 @@ def main(*, is_long, only, tries, seed):
         console.print(table)
         shutil.rmtree(folder, ignore_errors=True)
     raise SystemExit(0 if harmless else 1)
+
+
+def survey(count, seed, console):
+    """Read mutants of each kind of file; whether none did harm."""
+    table = Table("file", "mutants", "crashed", "hung", "wrong", "s")
+    harmless = True
+    for kind in READERS:
+        began = time.monotonic()
+        found = read_mutants(kind, seed, count)
+        for what, seeds in zip(("crashed", "hung", "wrong"), found, strict=True):
+            if seeds:
+                console.print(f"{kind}: {what} at {seeds[:20]}")
+        harmless &= not any(found)
+        table.add_row(
+            kind, str(count), *(str(len(s)) for s in found), f"{time.monotonic() - began:.0f}"
+        )
+    console.print(table)
+    return harmless
 
 
 def repeat(name, tries, kills, *, seed, folder, console):

@@ -1,10 +1,12 @@
 """Mutated files: none may crash the reader, hang it, or be read as something else than it was.
 
-python -m tests.faults.fuzz parquet SEED COUNT      reads COUNT mutants, in this process
+python -m tests.faults.fuzz parquet SEED COUNT      reads COUNT mutants, in this process, and says
+                                                    each one's number first
 """
 
 import io
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 from bench import journal, store
 from bench.errors import UnreadableFile
 from bench.records import Environment, Measurement, Protocol, Workload
+from bench.worker_process import ROOT
 
 HANG_S = 5.0
 ENVIRONMENT = Environment(device="GPU", device_kind="cuda", torch="2.13.0", timm="1.0.31")
@@ -102,23 +105,44 @@ class JournalReader:
 READERS = {"parquet": ParquetReader, "journal": JournalReader}
 
 
+def survey(kind, seed, count):
+    """Read mutants in other processes. Returns (crashed, hung, wrong), each with its seeds."""
+    crashed, hung, wrong = [], [], []
+    end = seed + count
+    while seed < end:
+        command = [sys.executable, "-m", "tests.faults.fuzz", kind, str(seed), str(end - seed)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        lines = done.stdout.splitlines()
+        hung += [int(line.split()[1]) for line in lines if line.startswith("hang")]
+        wrong += [int(line.split()[1]) for line in lines if line.startswith("wrong")]
+        if lines and lines[-1] == "end":
+            break
+        # The process died of the last one that it told of.
+        last = next((int(line) for line in reversed(lines) if line.isdigit()), seed)
+        crashed.append(last)
+        seed = last + 1
+    return crashed, hung, wrong
+
+
 def main():
     kind, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    wrong = hangs = 0
     with tempfile.TemporaryDirectory() as folder:
         reader = READERS[kind](Path(folder))
         for number in range(seed, seed + count):
             # Told first, so that whoever watches knows which one this process died of.
-            sys.stdout.write(f"{number}\n")
-            sys.stdout.flush()
+            _say(number)
             mutant = mutate(reader.content, random.Random(number))
             began = time.monotonic()
             if reader.is_wrong(mutant):
-                sys.stderr.write(f"{kind} {number}: read as something else\n")
-                wrong += 1
-            hangs += time.monotonic() - began > HANG_S
-    sys.stdout.write(f"{wrong} wrong, {hangs} hangs\n")
-    sys.exit(1 if wrong or hangs else 0)
+                _say(f"wrong {number}")
+            if time.monotonic() - began > HANG_S:
+                _say(f"hang {number}")
+    _say("end")
+
+
+def _say(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

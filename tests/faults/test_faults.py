@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults.fuzz import READERS, survey
 from tests.faults.suite import FAULTS, attempt
 from tests.faults.surroundings import NotPossibleHere
 
@@ -13,3 +14,8 @@ def test_nothing_is_lost_doubled_left_running_or_unreadable_after(fault, tmp_pat
     except NotPossibleHere as reason:
         pytest.skip(str(reason))
     assert damage.harmless, damage
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_mutated_file_never_crashes_hangs_or_reads_as_something_else(kind):
+    assert survey(kind, 0, 500) == ([], [], [])
