@@ -60,7 +60,9 @@ def needs_recovery(now: Status) -> bool:
     """
     if now.alive or now.queued_at is None:
         return False
-    return now.ended_at is None or (now.done > 0 and not now.published)
+    # Without a worker there is no device to publish rows of.
+    has_rows = now.done > 0 and now.device_name is not None
+    return now.ended_at is None or (has_rows and not now.published)
 
 
 def publish_dead(folder: RunFolder) -> None:

@@ -291,7 +291,12 @@ def _eta_s(request: Request, fold: Fold) -> float | None:
         return operations.get((workload.architecture, workload.image_size), (None, None))[0]
 
     eta_s = eta.remaining_s(
-        [(w.measure, cost(w), seconds) for w, seconds in fold.durations_s.items()],
+        [
+            (w.measure, cost(w), seconds)
+            for w, seconds in fold.durations_s.items()
+            # Refused at once, which tells nothing about those that are measured.
+            if fold.rows[w].outcome != "unsupported"
+        ],
         [(w.measure, cost(w)) for w in request.workloads if w not in fold.rows],
     )
     if eta_s is None or fold.started_at is None:

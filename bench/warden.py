@@ -5,6 +5,7 @@ device's lock, so a run that died looks alive until its last process is dead, an
 meets them on the device.
 """
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ class Warden:
     pipe: int
 
     def relieve(self) -> None:
-        """Let it look for what is left, and go."""
+        """Let it look for what is left, and wait until it is gone: nobody else may reap it."""
         os.close(self.pipe)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
 
 
 def post(run: str, *, keep: int) -> Warden:
