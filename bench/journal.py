@@ -86,8 +86,8 @@ def seal(body: bytes) -> bytes:
     return b'{"crc":"%08x",' % zlib.crc32(body) + body[1:]
 
 
-def _unseal(line: bytes) -> bytes:
-    """The object whose checksum is right. Raises ValueError."""
+def unseal(line: bytes) -> bytes:
+    """The object that `seal` was given. Raises ValueError when the checksum is not its own."""
     body = b"{" + line[_SEAL_BYTES:]
     if seal(body) != line:
         raise ValueError("a wrong checksum")
@@ -116,7 +116,7 @@ def last(path: Path) -> dict[str, Any] | None:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - LAST_LINE_BYTES))
             *lines, torn = file.read().split(b"\n")
-        values = json.loads(_unseal(lines[-1])) if lines and not torn else None
+        values = json.loads(unseal(lines[-1])) if lines and not torn else None
     except (OSError, ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None
@@ -148,7 +148,7 @@ class Fold:
     def take(self, line: bytes) -> None:
         """Fold one line, with or without its line break."""
         try:
-            values = json.loads(_unseal(line.rstrip(b"\n")))
+            values = json.loads(unseal(line.rstrip(b"\n")))
             values["at"] = datetime.fromisoformat(values["at"])
             if values["at"].tzinfo is None:
                 raise ValueError("a time without a zone")

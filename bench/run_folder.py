@@ -117,8 +117,8 @@ class RunFolder:
         Raises InvalidRequest when the file is missing or damaged.
         """
         try:
-            values = json.loads((self.path / "request.json").read_text(encoding="utf-8"))
-            return Request.from_json(values)
+            line = (self.path / "request.json").read_bytes().rstrip(b"\n")
+            return Request.from_json(json.loads(journal.unseal(line)))
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise InvalidRequest(f"the request of {self.run} cannot be read: {error}") from error
 
@@ -164,8 +164,8 @@ def create(folder: RunFolder, request: Request, lock: str) -> None:
     unfinished = Path(tempfile.mkdtemp(dir=runs, prefix=f".{folder.run}-"))
     try:
         unfinished.chmod(0o755)
-        with (unfinished / "request.json").open("x", encoding="utf-8") as file:
-            file.write(dumps(request.to_json()) + "\n")
+        with (unfinished / "request.json").open("xb") as file:
+            file.write(journal.seal(dumps(request.to_json()).encode()) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         first = journal.Journal(unfinished / "journal.jsonl")

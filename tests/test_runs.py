@@ -332,6 +332,17 @@ def test_a_request_survives_its_journey(data):
     assert runs.Request.from_json(json.loads(json.dumps(request.to_json()))) == request
 
 
+def test_a_request_of_which_a_digit_changed_is_not_carried_out(data):
+    run = stage.submit(data, "test_vit", "test_resnet", plan={"test_resnet": "slow:600"})
+    stage.measuring(run, data, "test_resnet")
+    stage.supervisor_of(data, run).kill()
+    stage.over(run, data)
+    path = data / "runs" / run / "request.json"
+    path.write_bytes(path.read_bytes().replace(b"160", b"161"))
+    with pytest.raises(InvalidRequest, match="cannot be read: a wrong checksum"):
+        runs.resume(run, data, by=COMMAND_LINE)
+
+
 def test_the_time_limit_ends_a_run_as_partial(data):
     run = stage.submit(
         data, "test_vit", "test_resnet", plan={"test_resnet": "slow:600"}, time_limit_s=3.0
