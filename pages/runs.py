@@ -38,7 +38,7 @@ def card(now: Status) -> None:
         facts.append(f"started by {now.who}")
     st.caption(words.escaped(" · ".join(facts)))
     if now.alive:
-        eta = f", {words.time(now.eta_s)} left" if now.eta_s is not None else ""
+        eta = f", {words.left(now.eta_s)}" if now.eta_s is not None else ""
         share = now.done / now.total if now.total else 0.0
         st.progress(share, text=f"{now.done:,} of {now.total:,}{eta}")
     else:
@@ -66,7 +66,7 @@ def actions(now: Status) -> None:
     """What can be done with a run as it stands."""
     with st.container(horizontal=True):
         if now.alive:
-            run_panel.cancel(now)
+            run_panel.cancel(now, place="page")
         if now.done - sum(now.failures.values()):
             st.page_link(
                 "pages/models.py",

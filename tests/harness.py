@@ -90,6 +90,7 @@ def serve(
     *,
     python: str | Path = sys.executable,
     env: dict[str, str] | None = None,
+    stop_runs: bool = True,
 ) -> Iterator[Server]:
     """Start the dashboard on a free loopback port; stop it, and every run it started, at the end.
 
@@ -99,6 +100,7 @@ def serve(
             that neither a developer's settings nor their runs meet the test's.
         python: the interpreter, and with it the packages.
         env: further environment variables.
+        stop_runs: end its runs too; otherwise they go on, as they do when a server is restarted.
     """
     port = _free_port()
     log_path = home / "server.log"
@@ -119,7 +121,8 @@ def serve(
         assert process.poll() is None, f"the server died:\n{server.log}"
     finally:
         _stop_group(process)
-        _stop_runs(data)
+        if stop_runs:
+            _stop_runs(data)
     server.check_log()
 
 

@@ -76,7 +76,7 @@ def test_three_samples_give_their_range() -> None:
 
 
 def test_nine_samples_need_their_range_and_fifteen_leave_out_one_on_each_side() -> None:
-    # Worked by hand, P(5 or more of 9 come before the other 9's lowest): C(13, 4) / C(18, 9) = 1.5 %;
+    # By hand, P(5 or more of 9 come before the other 9's lowest): C(13, 4) / C(18, 9) = 1.5 %;
     # before their second lowest 6.6 %, over 2.5 %, so the range stays. Of 15: 0.7 % before the
     # second lowest, 2.51 % before the third, which is a hair too much.
     assert statistics.median_interval([float(v) for v in (9, 2, 7, 4, 5, 6, 3, 8, 1)]) == (5, 1, 9)

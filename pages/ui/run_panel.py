@@ -96,15 +96,22 @@ def _progress(run: str) -> None:
         )
     if now.failures:
         st.caption(failures(now))
-    cancel(now)
+    cancel(now, place="sidebar")
 
 
-def cancel(now: Status) -> None:
-    """The Cancel button of a living run; says so once it was pressed, by whoever."""
+def cancel(now: Status, *, place: str) -> None:
+    """The Cancel button of a living run; says so once it was pressed, by whoever.
+
+    Args:
+        now: the run.
+        place: where on the page the button is; there may be several.
+    """
     if now.cancelling:
         st.caption("Cancelling …")
         return
-    if st.button("Cancel", key=f"cancel-{now.run}", icon=":material/stop_circle:", width="stretch"):
+    if st.button(
+        "Cancel", key=f"cancel-{place}-{now.run}", icon=":material/stop_circle:", width="stretch"
+    ):
         try:
             runs.cancel(now.run, data.folder(), by=who.asker())
         except BenchError as error:
@@ -126,7 +133,7 @@ def _words(now: Status) -> str:
 def _how_far(now: Status) -> str:
     if now.state != "running":
         return f"{now.state} …"
-    eta = f", {words.time(now.eta_s)} left" if now.eta_s is not None else ""
+    eta = f", {words.left(now.eta_s)}" if now.eta_s is not None else ""
     return f"{now.done} of {now.total}{eta}"
 
 

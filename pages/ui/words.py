@@ -20,6 +20,11 @@ def time(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def left(seconds: float) -> str:
+    """How long something will still take, as roughly as that can be known."""
+    return f"{max(1, round(seconds))} s left" if seconds < 100 else f"{time(seconds)} left"
+
+
 def rate(images_per_s: float | None) -> str:
     """Images per second: whole numbers with thousands separators, three figures below 100."""
     if images_per_s is None or not math.isfinite(images_per_s):
