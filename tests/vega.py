@@ -53,8 +53,17 @@ _PLAIN = "(key, value) => typeof value === 'bigint' ? Number(value) : value"
 
 def wait(page: Page) -> None:
     """Until the first chart is drawn with its rows."""
+    until(page, "rows => rows.length > 0")
+
+
+def until(page: Page, condition: str, argument: Any = None) -> None:
+    """Until the first chart's rows meet a condition: a JavaScript function of rows, argument."""
     page.wait_for_function(
-        f"() => {{ const view = ({_VIEW})(); return view && ({_ROWS})(view).length > 0; }}",
+        f"""argument => {{
+          const view = ({_VIEW})();
+          return view !== null && ({condition})(({_ROWS})(view), argument);
+        }}""",
+        arg=argument,
         timeout=60_000,
     )
 
@@ -62,6 +71,17 @@ def wait(page: Page) -> None:
 def domain(page: Page, axis: str) -> list[float]:
     """Both ends of an axis (`x` or `y`) as they are drawn now."""
     return page.evaluate(f"axis => ({_VIEW})().scale(axis).domain()", axis)
+
+
+def until_zoomed_in(page: Page, whole: list[float]) -> None:
+    """Until the time axis shows less than it did."""
+    page.wait_for_function(
+        f"""([low, high]) => {{
+          const [left, right] = ({_VIEW})().scale('x').domain();
+          return left > low && right < high;
+        }}""",
+        arg=whole,
+    )
 
 
 def plot(page: Page) -> tuple[float, float]:

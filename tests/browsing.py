@@ -1,0 +1,74 @@
+"""What browser tests do with the page, in words: by role and label, as people find things."""
+
+from typing import Any
+
+import vega
+from playwright.sync_api import Locator, Page, expect
+
+PATIENCE_MS = 60_000
+
+
+def visit(page: Page, address: str = "/") -> None:
+    """Open an address of the Models page and wait until its chart is drawn."""
+    page.goto(address)
+    vega.wait(page)
+    idle(page)
+
+
+def idle(page: Page) -> None:
+    """Until no script runs."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=PATIENCE_MS
+    )
+
+
+def sidebar(page: Page) -> Locator:
+    return page.get_by_test_id("stSidebar")
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Choose an option of a drop-down menu, for one or for many.
+
+    Its name is typed, since a long menu holds only what can be seen; then it is clicked, since
+    Enter would take every match.
+    """
+    page.get_by_role("combobox", name=label).fill(option)
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def press(page: Page, group: str, option: str) -> None:
+    """Press one of a row of buttons, of which one is on."""
+    page.get_by_role("radiogroup", name=group).get_by_role("radio", name=option, exact=True).click()
+
+
+def fill(page: Page, label: str, text: str) -> None:
+    """Type into a field and leave it."""
+    field = sidebar(page).get_by_label(label, exact=True)
+    field.fill(text)
+    field.press("Enter")
+
+
+def until(page: Page, condition: str, argument: Any = None) -> None:
+    """Until a condition on the chart's rows holds: JavaScript of `rows` and `argument`."""
+    vega.until(page, f"(rows, argument) => {condition}", argument)
+
+
+def more(page: Page) -> None:
+    """Open the rest of the controls."""
+    sidebar(page).get_by_text("More", exact=True).click()
+    expect(page.get_by_role("combobox", name="Families")).to_be_visible()
+
+
+def controls(page: Page) -> str:
+    """Every control in the sidebar with its state, as a screen reader finds them."""
+    idle(page)
+    return page.get_by_test_id("stSidebarUserContent").aria_snapshot()
+
+
+def overflow(page: Page) -> list[str]:
+    """What is wider than the window, or than the area that scrolls: there should be nothing."""
+    return page.evaluate(
+        """() => [document.scrollingElement, document.querySelector('[data-testid="stMain"]')]
+          .filter(area => area.scrollWidth > Math.min(area.clientWidth, innerWidth))
+          .map(area => `${area.tagName}: ${area.scrollWidth} > ${area.clientWidth}`)"""
+    )

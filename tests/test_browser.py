@@ -1,0 +1,211 @@
+"""What a reader does, in a real browser on the real server with the published results."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import vega
+from browsing import choose, controls, fill, idle, more, press, sidebar, until, visit
+from playwright.sync_api import Page, expect
+from selections import RUN_2022
+
+pytestmark = pytest.mark.browser
+
+RTX_4090 = "RTX 4090 · amp-fp16 · PyTorch 2.9.1 · timm 2026-08"
+OF_2022 = "RTX 3090 · amp-fp16 · nhwc · PyTorch 1.11 · timm 2022-07"
+SHOWN = "rows.filter(row => row.shown)"
+BEST_ALONE = f"{SHOWN}.length === new Set({SHOWN}.map(row => row.family)).size"
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def rows_by_model(page: Page) -> list[tuple]:
+    return sorted(
+        (row["model"], row["image_size"], row["seconds"], row["top1"], row["hit"])
+        for row in vega.shown(page)
+    )
+
+
+def test_a_stranger_finds_the_best_of_each_family_of_another_card_and_sends_the_link(
+    page: Page, open_page: Callable[..., Page], server
+) -> None:
+    visit(page)
+    expect(page.get_by_role("heading", level=2)).to_have_text("Which image model should I use?")
+    expect(page.get_by_text("On an RTX 5090, the most accurate model under")).to_be_visible()
+    everything = len(vega.shown(page))
+    assert everything > 1000
+
+    choose(page, "Results set", RTX_4090)
+    until(page, "rows[0].set === argument", RTX_4090)
+    expect(page.get_by_text("On an RTX 4090, the most accurate model under")).to_be_visible()
+    press(page, "Show", "Best of each family")
+    until(page, BEST_ALONE)
+    families = {row["family"] for row in vega.shown(page)}
+    assert len(families) > 100
+    assert not any(row["model"].startswith("test_") for row in vega.shown(page))
+
+    fill(page, "Search", "convnext")
+    until(page, "rows.some(r => r.hit)")
+    idle(page)
+    found = [row for row in vega.shown(page) if row["hit"]]
+    assert all("convnext" in row["model"] for row in found)
+    assert {row["family"] for row in vega.shown(page)} == families, "a search hides nothing"
+    rings = [m for m in vega.marks(page, "symbol") if m["fill"] in (None, "transparent")]
+    assert sorted(ring["model"] for ring in rings) == sorted(row["model"] for row in found)
+
+    assert query(page) == {
+        "set": [RTX_4090],
+        "show": ["Best of each family"],
+        "search": ["convnext"],
+    }
+    friend = open_page()
+    visit(friend, page.url)
+    assert rows_by_model(friend) == rows_by_model(page)
+    assert controls(friend) == controls(page)
+    assert friend.url == page.url
+
+
+def test_every_control_survives_the_address_and_reset_puts_each_back(
+    page: Page, open_page: Callable[..., Page], server
+) -> None:
+    visit(page)
+    choose(page, "Results set", OF_2022)
+    until(page, "rows[0].set === argument", OF_2022)
+    press(page, "Measure", "Training")
+    expect(page.get_by_text("an image of training is")).to_be_visible()
+    press(page, "Show", "Best of each family")
+    press(page, "Best by", "Accurate")
+    fill(page, "Search", "net")
+    fill(page, "Slowest (ms)", "25")
+    fill(page, "Top-1 from (%)", "60.5")
+    more(page)
+    choose(page, "Lay beside it", RTX_4090)
+    choose(page, "Accuracy on", "ImageNet-ReaL")
+    for label, options in {
+        "Families": ["resnet", "vit", "levit"],
+        "Image sizes (pixels)": ["224", "240", "256", "288"],
+        "Pretraining data": ["unknown"],
+    }.items():
+        for option in options:
+            choose(page, label, option)
+            expect(
+                sidebar(page).get_by_role("button", name=f"Remove {option}", exact=True)
+            ).to_be_visible()
+        page.keyboard.press("Escape")
+    fill(page, "Most parameters (millions)", "90")
+    page.get_by_role("switch", name="timm's test models").focus()
+    page.keyboard.press("Space")
+    expect(page).to_have_url(re.compile("test_models=true"))
+    idle(page)
+
+    assert query(page) == {
+        "set": [OF_2022],
+        "measure": ["Training"],
+        "show": ["Best of each family"],
+        "by": ["Accurate"],
+        "search": ["net"],
+        "max_ms": ["25"],
+        "min_top1": ["60.5"],
+        "beside": [RTX_4090],
+        "dataset": ["ImageNet-ReaL"],
+        "families": ["resnet", "vit", "levit"],
+        "sizes": ["224", "240", "256", "288"],
+        "pretraining": ["unknown"],
+        "max_params": ["90"],
+        "test_models": ["true"],
+    }
+    friend = open_page()
+    visit(friend, page.url)
+    more(friend)
+    assert controls(friend) == controls(page)
+    assert rows_by_model(friend) == rows_by_model(page)
+    assert len(rows_by_model(page)) >= 3
+
+    page.get_by_role("button", name="Reset").click()
+    expect(page).to_have_url(re.compile(r":\d+/$"))
+    until(page, "rows.length > 1000")
+    first = open_page()
+    visit(first, server.url)
+    more(first)
+    assert controls(page) == controls(first)
+    assert rows_by_model(page) == rows_by_model(first)
+
+
+def test_a_link_by_id_names_the_set_in_the_address_and_survives_a_reload(page: Page) -> None:
+    visit(page, f"/?set={RUN_2022}")
+    until(page, "rows[0].set === argument", OF_2022)
+    idle(page)
+    assert query(page) == {"set": [OF_2022]}
+    page.reload()
+    vega.wait(page)
+    until(page, "rows[0].set === argument", OF_2022)
+
+
+@pytest.mark.parametrize(
+    ("view", "count"),
+    [
+        ("fastai 2022: all", 165),
+        ("fastai 2022: subset", 61),
+        ("fastai 2022: training", 168),
+    ],
+)
+def test_a_saved_view_draws_its_points_whatever_was_chosen_before(
+    page: Page, open_page: Callable[..., Page], view: str, count: int
+) -> None:
+    visit(page, "/?measure=Training&set=" + RUN_2022 + "&max_ms=9&search=vit")
+    page.get_by_role("radio", name=view, exact=True).click()
+    until(page, "rows.filter(r => r.shown).length === argument", count)
+    idle(page)
+    bubbles = [m for m in vega.marks(page, "symbol") if m["role"] == "mark"]
+    assert len(bubbles) == count
+    friend = open_page()
+    visit(friend, page.url)
+    assert rows_by_model(friend) == rows_by_model(page)
+
+
+def test_a_zoom_survives_every_filter(page: Page) -> None:
+    visit(page)
+    whole = vega.domain(page, "x")
+    box = page.locator('[data-testid="stVegaLiteChart"] canvas').first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
+    page.keyboard.down("Control")
+    for _ in range(4):
+        page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")
+    vega.until_zoomed_in(page, whole)
+    zoomed = vega.domain(page, "x"), vega.domain(page, "y")
+
+    fill(page, "Search", "resnet50")
+    until(page, "rows.some(r => r.hit)")
+    assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
+    fill(page, "Top-1 from (%)", "80")
+    until(page, "rows.every(r => !r.shown || r.top1 >= 80)")
+    assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
+    press(page, "Show", "Best of each family")
+    until(page, BEST_ALONE)
+    idle(page)
+    assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
+
+
+@pytest.mark.parametrize("address", ["/compare", "/runs", "/method"])
+def test_a_link_straight_to_a_page_of_a_cold_server_has_the_frame(
+    address: str, serve: Callable, open_page: Callable[..., Page], tmp_path
+) -> None:
+    with serve(tmp_path) as cold:
+        page = open_page(base_url=cold.url)
+        page.goto(address)
+        button = sidebar(page).get_by_role("button", name="Run benchmark")
+        expect(button).to_be_enabled(timeout=60_000)
+        expect(page).to_have_url(re.compile(rf"{address}$"))
+        names = ["Models", "Compare", "Runs", "Method"]
+        bar = page.get_by_test_id("stHeader")
+        for name in names:
+            expect(bar.get_by_role("link", name=name)).to_be_visible()
+        expect(page).to_have_title("Best Image Models")
+        bar.get_by_role("link", name="Models").click()
+        vega.wait(page)
+        page.context.close()
