@@ -32,7 +32,7 @@ TRIES = 20
 @click.option("--seed", type=int, default=0, show_default=True)
 def main(*, is_long, only, tries, fuzz, seed):
     """Bring about every fault and count what it damaged."""
-    console = Console(soft_wrap=True)
+    console = Console(width=110)
     if fuzz:
         raise SystemExit(0 if survey(fuzz, seed, console) else 1)
     folder = Path(tempfile.mkdtemp(prefix="faults-"))

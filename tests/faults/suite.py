@@ -24,6 +24,7 @@ FAULTS = {
         kills.reused_pid,
         kills.stopped_supervisor,
         surroundings.full_disk,
+        surroundings.disk_that_stays_full,
         surroundings.read_only_folder,
         surroundings.torn_journal,
         surroundings.damaged_parquet,

@@ -47,16 +47,15 @@ def full_disk(folder, rng):
     with small_disk(folder / "disk", mebibytes=80):
         start = stage.start_with(SLOW, options=("--answers", str(answers)))
         run = runs.submit(stage.request(*stage.NAMES), data, by=COMMAND_LINE, start=start)
-        stage.until(lambda: runs.status(run, data).done >= rng.randint(1, 3), "some rows")
+        rows = rng.randint(1, 3)
+        stage.until(lambda: runs.status(run, data).done >= rows, "some rows")
         ballast = folder / "disk" / "ballast"
-        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while file.write(b"\0" * 4096):
-                pass
+        _fill(ballast)
         end = stage.over(run, data)
         told = end.state in ("partial", "failed") and "No space left" in (end.error or "")
         # The disk may have filled up too late to matter.
         damage = Damage(corrupt=int(not (told or end.state == "done")))
-        damage += Damage(lost=end.done if not end.published else 0)
+        damage.lost += end.done if not end.published else 0
         damage += audit(run, data, answers=answers)
         with contextlib.suppress(InvalidRequest):
             runs.submit(stage.request("test_vit"), data, by=COMMAND_LINE, start=start)
@@ -67,6 +66,44 @@ def full_disk(folder, rng):
             end = stage.over(run, data)
         damage.lost += end.total - end.done
         return damage + audit(run, data, answers=answers, in_flight=1)
+
+
+def disk_that_stays_full(folder, rng):
+    """Somebody takes the run's reserve too: nothing can be published until there is space."""
+    data, answers = folder / "disk" / "data", folder / "answers"
+    with small_disk(folder / "disk", mebibytes=80):
+        start = stage.start_with(SLOW, options=("--answers", str(answers)))
+        run = runs.submit(stage.request(*stage.NAMES), data, by=COMMAND_LINE, start=start)
+        rows = rng.randint(1, 3)
+        stage.until(lambda: runs.status(run, data).done >= rows, "some rows")
+        ballast = folder / "disk" / "ballast"
+
+        def over_while_full():
+            _fill(ballast)
+            return not runs.status(run, data).alive
+
+        stage.until(over_while_full, "the end of the run")
+        runs.recover(data)
+        ballast.unlink()
+        damage = audit(run, data, answers=answers)
+        end = runs.status(run, data)
+        if end.done < end.total:
+            runs.resume(run, data, by=COMMAND_LINE, start=start)
+            end = stage.over(run, data)
+        damage.lost += end.total - end.done
+        return damage + audit(run, data, answers=answers)
+
+
+def _fill(ballast):
+    """Take all the space that is free now, at once: what the run frees later stays free."""
+    with ballast.open("ab", buffering=0) as file:
+        size, step = file.tell(), 64 * 2**20
+        while step >= 4096:
+            try:
+                os.posix_fallocate(file.fileno(), size, step)
+                size += step
+            except OSError:
+                step //= 2
 
 
 def read_only_folder(folder, rng):
@@ -186,7 +223,9 @@ def two_dashboards(folder, rng):
 def fifty_presses(folder, rng):
     """Fifty presses in the same instant, from five processes: one run."""
     data = folder / "data"
-    command = [sys.executable, "-m", "tests.faults.press", str(data), json.dumps(SLOW), "10"]
+    # It lives until it is cancelled, so that a press that comes late meets it too.
+    plan = {stage.NAMES[0]: "slow:600"}
+    command = [sys.executable, "-m", "tests.faults.press", str(data), json.dumps(plan), "10"]
     moment = time.monotonic() + 2.0
     presses = [
         subprocess.Popen([*command, str(moment)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -194,11 +233,11 @@ def fifty_presses(folder, rng):
     ]
     made = [line for press in presses for line in press.communicate(timeout=120)[0].split()]
     damage = Damage(duplicated=abs(len(made) - 1))
-    damage.duplicated += abs(len(runs.list_runs(data)) - 1)
+    damage.duplicated += [now.run for now in runs.list_runs(data)] != made
     for run in made:
-        end = stage.over(run, data)
+        runs.cancel(run, data, by=COMMAND_LINE)
+        stage.over(run, data)
         damage += audit(run, data)
-        damage.lost += end.total - end.done
     return damage
 
 
