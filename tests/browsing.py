@@ -3,7 +3,7 @@
 from typing import Any
 
 import vega
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 PATIENCE_MS = 60_000
 
@@ -30,10 +30,20 @@ def choose(page: Page, label: str, option: str) -> None:
     """Choose an option of a drop-down menu, for one or for many.
 
     Its name is typed, since a long menu holds only what can be seen; then it is clicked, since
-    Enter would take every match.
+    Enter would take every match. A script that ends meanwhile closes the menu: then once more.
     """
-    page.get_by_role("combobox", name=label).fill(option)
-    page.get_by_role("option", name=option, exact=True).click()
+    before = page.url
+    wanted = page.get_by_role("option", name=option, exact=True)
+    for patience_ms in (3_000, PATIENCE_MS):
+        idle(page)
+        page.get_by_role("combobox", name=label).fill(option)
+        try:
+            wanted.click(timeout=patience_ms)
+        except Error:
+            continue
+        break
+    page.keyboard.press("Escape")  # a menu for many stays open
+    page.wait_for_url(lambda url: url != before)
 
 
 def press(page: Page, group: str, option: str) -> None:
@@ -54,9 +64,12 @@ def until(page: Page, condition: str, argument: Any = None) -> None:
 
 
 def more(page: Page) -> None:
-    """Open the rest of the controls."""
-    sidebar(page).get_by_text("More", exact=True).click()
-    expect(page.get_by_role("combobox", name="Families")).to_be_visible()
+    """Open the rest of the controls, if it is closed."""
+    families = page.get_by_role("combobox", name="Families")
+    idle(page)
+    if not families.is_visible():
+        sidebar(page).get_by_text("More", exact=True).click()
+    expect(families).to_be_visible()
 
 
 def controls(page: Page) -> str:
