@@ -23,7 +23,7 @@ PRECISIONS = {
 }
 STATE_WORDS = {
     "done": "is done",
-    "partial": "ended at its time limit",
+    "partial": "ended early; what it measured is kept",
     "failed": "failed",
     "cancelled": "was cancelled",
     "crashed": "crashed; what it measured is kept",
