@@ -3,14 +3,14 @@
 streamlit run app.py
 """
 
+from contextlib import suppress
+
 import streamlit as st
 
 from pages.ui import entrance, run_panel
 
 page = entrance.open_house()
 st.session_state[entrance.IN_APP] = True
-try:
+with suppress(entrance.PageEndsEarly):
     page.run()
-finally:
-    # Also under a page that has nothing to show and stops early.
-    run_panel.sidebar_foot()
+run_panel.sidebar_foot()

@@ -56,7 +56,8 @@ def beside_points(chosen: Selection) -> pd.DataFrame | None:
             f"The set laid beside holds no {selection.MEASURE_NAMES[chosen.measure].lower()}: "
             f"its {selection.MEASURE_NAMES[measure].lower()} is drawn."
         )
-    return data.points_of(files, chosen.beside, measure, chosen.dataset)
+    found = data.points_of(files, chosen.beside, measure, chosen.dataset)
+    return None if found.empty else found
 
 
 def pick(model: str | None, image_size: int | None) -> None:
@@ -101,6 +102,13 @@ def board() -> None:
         beside_everything = beside_points(chosen)
     except BenchError as error:
         st.error(f"{words.escaped(str(error))}.", icon=":material/error:")
+        return
+    if everything.empty:
+        st.info(
+            "No model of this results set has a published accuracy at the image size that was "
+            "measured, so there is nothing to set its speed against. Its Parquet holds the speeds.",
+            icon=":material/inbox:",
+        )
         return
     left = filtering.apply(everything, chosen)
     if left.emptied_by is not None:

@@ -86,9 +86,10 @@ def sets(speed: Signature) -> pd.DataFrame:
         for status in runs.list_runs(folder())
         if status.run not in set(frame["run"]) and not (live := _live(status.run)).empty
     ]
-    living = [one for one in living if one["measures"].map(bool).all()]
     if living:
         frame = pd.concat([*living, frame], ignore_index=True)
+    # A run in which everything failed has nothing to draw; the Runs page tells of it.
+    frame = frame[frame["measures"].map(bool).astype(bool)].reset_index(drop=True)
     frame["label"] = [results.label(row) for _, row in frame.iterrows()]
     twice = frame["label"].duplicated(keep=False)
     frame.loc[twice, "label"] += " · " + frame.loc[twice, "run"]

@@ -8,6 +8,10 @@ from streamlit.navigation.page import StreamlitPage
 IN_APP = "in_app"
 
 
+class PageEndsEarly(Exception):
+    """A page has said why it has nothing to show; `st.stop` would end the sidebar with it."""
+
+
 def open_house() -> StreamlitPage:
     """Set the page up, declare the pages, and return the one that the address names."""
     st.set_page_config(

@@ -4,13 +4,16 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui import data, words
+from pages.ui.entrance import PageEndsEarly
 
 
 def guard(files: data.Files, sets: pd.DataFrame) -> None:
     """Name the files that were left out; stop the page where nothing can be shown."""
     for problem in data.problems(files.speed, files.accuracy):
         st.warning(
-            f"Left out {words.escaped(problem.path.name)}: {words.escaped(problem.reason)}. "
+            # Every run's file is called results.parquet: its folder tells them apart.
+            f"Left out {words.escaped(f'{problem.path.parent.name}/{problem.path.name}')}: "
+            f"{words.escaped(problem.reason)}. "
             "Every other file is shown.",
             icon=":material/warning:",
         )
@@ -20,4 +23,4 @@ def guard(files: data.Files, sets: pd.DataFrame) -> None:
             "published CSV files; **Run benchmark** in the sidebar measures this machine.",
             icon=":material/inbox:",
         )
-        st.stop()
+        raise PageEndsEarly
