@@ -109,15 +109,24 @@ def cancel(now: Status, *, place: str) -> None:
     if now.cancelling:
         st.caption("Cancelling …")
         return
-    if st.button(
-        "Cancel", key=f"cancel-{place}-{now.run}", icon=":material/stop_circle:", width="stretch"
-    ):
-        try:
-            runs.cancel(now.run, data.folder(), by=who.asker())
-        except BenchError as error:
-            st.error(words.escaped(str(error)))
-        else:
-            st.rerun(scope="fragment")
+    if problem := st.session_state.pop(f"cancel_problem-{place}", None):
+        st.error(words.escaped(problem))
+    st.button(
+        "Cancel",
+        key=f"cancel-{place}-{now.run}",
+        on_click=_cancel,
+        args=(now.run, place),
+        icon=":material/stop_circle:",
+        width="stretch",
+    )
+
+
+def _cancel(run: str, place: str) -> None:
+    """Callback, so that the rerun after the press already finds the run asked to stop."""
+    try:
+        runs.cancel(run, data.folder(), by=who.asker())
+    except BenchError as error:
+        st.session_state[f"cancel_problem-{place}"] = str(error)
 
 
 def failures(now: Status) -> str:
