@@ -91,6 +91,7 @@ def test_nothing_starts_a_run_on_an_exposed_server(
             button = page.get_by_role("button", name="Run benchmark")
             expect(button).to_be_disabled(timeout=PATIENCE_MS)
             expect(page.get_by_text("can be reached from other machines")).to_be_visible()
+        page.close()
         # The messages of another page, replayed.
         assert send(server, recorded, server.url)
         # The same from a page of somebody else's: not even heard.

@@ -62,4 +62,7 @@ def _round_limit(shown: pd.DataFrame) -> float:
 
 
 def _article(device: str) -> str:
-    return "an" if device[:1].upper() in "AEFHILMNORSX" else "a"
+    """By sound: letters are spelt out (an RTX, a GTX), words are read (a Xeon, an Instinct)."""
+    first = device.replace("\\", "").partition(" ")[0]
+    spelt_out = first[1:2].isupper() or first[1:2].isdigit()
+    return "an" if first[:1].upper() in ("AEFHILMNORSX" if spelt_out else "AEIOU") else "a"

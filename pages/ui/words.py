@@ -10,9 +10,10 @@ def time(seconds: float | None) -> str:
     """A duration with three figures and the unit that suits it."""
     if seconds is None or not math.isfinite(seconds):
         return UNKNOWN
-    if seconds < 1e-4:
+    rounded = float(f"{seconds:.3g}")  # 0.9996 s is 1 s, not 1,000 ms
+    if rounded < 1e-4:
         return f"{_three(seconds * 1e6)} µs"
-    if seconds < 1:
+    if rounded < 1:
         return f"{_three(seconds * 1e3)} ms"
     if seconds < 120:
         return f"{_three(seconds)} s"
