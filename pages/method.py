@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from bench import statistics
 from bench.records import Protocol
 from pages.ui import data, words
 from pages.ui.entrance import through_app
@@ -16,8 +17,8 @@ st.subheader("How to read the chart")
 st.markdown(
     """
 Each bubble is a set of weights at one image size. Up is more accurate; left is faster. The time
-axis
-is logarithmic: a step to the right is always the same factor. A larger bubble is a larger image.
+axis is logarithmic: a step to the right is always the same factor. A larger bubble is a larger
+image.
 
 - **Top-1** is the share of images whose first guess is right, as timm publishes it.
 - **Time per image** is 1 / (images per second). For *Inference* and *Training* many images go
@@ -32,8 +33,7 @@ is logarithmic: a step to the right is always the same factor. A larger bubble i
   weights saw ImageNet-22k first. Eight families keep their colour for good; the rest is grey, for
   nobody tells 150 colours apart.
 - **Weights that share an architecture and an image size run at the same speed.** The chart shows
-  the
-  most accurate of them, the table all. A speed at another image size is never borrowed.
+  the most accurate of them, the table all. A speed at another image size is never borrowed.
 - **Diamonds** are a second results set, laid beside the first.
 """
 )
@@ -86,25 +86,25 @@ device and measures it on random images:
 
 1. **Warm-up**: at least {protocol.warm_up_min_steps} steps and
    {words.time(protocol.warm_up_min_s)}, until the medians of the last two windows differ by less
-   than
-   {protocol.warm_up_tolerance:.0%}; after {words.time(protocol.warm_up_max_s)} it is flagged
+   than {protocol.warm_up_tolerance:.0%}; after {words.time(protocol.warm_up_max_s)} it is flagged
    *not warm*.
 2. **Samples**: for *Inference* and *Training*, the device's own clock around blocks of at least
    {words.time(protocol.block_min_s)}; for *Latency*, the wall time from handing over one image to
    the finished result.
-3. **Stop** when the 95 % interval of the median is narrower than
-   ±{protocol.interval_target * 100:g} %, or after {words.time(protocol.throughput_cap_s)}
-   ({words.time(protocol.latency_cap_s)} for latency): then it is flagged *noisy*. Never fewer than
-   {protocol.min_samples} samples where the model is quick enough for that.
-4. **Batch size** of *Inference* and *Training*: doubled from 1 until the gain is under
+3. **Stop** when the 95 % interval is narrower than ±{protocol.interval_target * 100:g} % (on a CPU:
+   than the noise that two identical models showed at the start of the run, at most
+   ±{statistics.FAIR:.0%}), or after {words.time(protocol.throughput_cap_s)}, for latency
+   {words.time(protocol.latency_cap_s)}. Wider than ±{statistics.FAIR:.0%}, or fewer than
+   {protocol.min_samples} samples because each takes so long, is flagged *noisy*.
+4. **Batch size** of *Inference* and *Training*: doubled until the gain is under
    {protocol.saturation_gain:.0%} or the memory would pass {protocol.memory_share:.0%} of the
-   device.
-   It stands beside every figure.
+   device. It stands beside every figure.
 
-Every raw sample is kept; median, interval and spread are computed when read. A model that fails,
-for
-want of memory, by a crash or by taking too long, is a row with the reason, never a gap. The device,
-driver, library versions, precision, memory layout, clocks and threads are stored with every run.
+The interval is where the median of a repeat would lie in 95 % of cases (93 % with the least, seven
+samples; fewer cover less and are flagged), whatever the shape of the noise. Every raw sample is kept; median, interval and spread are computed
+when read. A model that fails, for want of memory, by a crash or by taking too long, is a row with
+the reason, never a gap. The device, driver, library versions, precision, memory layout, clocks and
+threads are stored with every run. A flagged figure is drawn hollow.
 """
 )
 
@@ -115,8 +115,7 @@ st.markdown(
   many small kernels when it works alone: look at *Latency*.
 - **Speeds of different sets are comparable only when device, driver, PyTorch, cuDNN, precision,
   layout, compile mode and power limit agree.** Laid beside each other they show what a change of
-  all
-  these together does, not which of them did it.
+  all these together does, not which of them did it.
 - **A higher top-1 is not always a better architecture.** Pretraining data differ: ImageNet-22k,
   LAION-2B or WebLI against ImageNet-1k alone. The table names the data where the weights' name
   does.
