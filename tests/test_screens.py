@@ -111,15 +111,14 @@ def test_the_models_page_fits(page: Page, look: Callable[..., None], width: int)
         look(page, "models-sidebar")
 
 
-@screens
-@widths
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (768, "light"), (1440, "light")])
 def test_a_models_card_and_an_emptied_chart_fit(page: Page, look: Callable[..., None]) -> None:
     visit(page, "/?model=convnextv2_base.fcmae_ft_in22k_in1k@288")
     expect(page.locator(".st-key-card")).to_be_visible()
     page.locator(".st-key-card").scroll_into_view_if_needed()
     look(page, "models-card")
     page.goto("/?max_ms=0.000001")
-    expect(page.get_by_role("alert")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("No model is left")).to_be_visible(timeout=60_000)
     look(page, "models-emptied")
 
 
@@ -141,8 +140,7 @@ def test_the_other_pages_fit(page: Page, look: Callable[..., None], width: int) 
     look(page, "compare")
 
 
-@screens
-@widths
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
 def test_the_form_of_a_benchmark_fits(page: Page, look: Callable[..., None], width: int) -> None:
     page.goto("/method")
     expect(page.get_by_role("heading", level=2)).to_be_visible(timeout=60_000)
