@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import vega
 from browsing import choose, controls, fill, idle, more, press, sidebar, until, visit
-from playwright.sync_api import Page, expect
+from dashboard import publish_accuracy, publish_speeds
+from playwright.sync_api import Locator, Page, expect
 from selections import RUN_2022
 
 pytestmark = pytest.mark.browser
@@ -205,4 +206,44 @@ def test_a_link_straight_to_a_page_of_a_cold_server_has_the_frame(
         expect(page).to_have_title("Best Image Models")
         bar.get_by_role("link", name="Models").click()
         vega.wait(page)
+        page.context.close()
+
+
+EVIL = (
+    "<b>x</b><img src=x onerror=hacked=1> **y** [z](https://example.org) https://example.org a@b.cd"
+)
+
+
+def seen(area: Locator) -> str:
+    """The text that people see; a joiner that keeps an address from becoming a link is not seen."""
+    return area.inner_text().replace("\u2060", "")
+
+
+def test_a_name_made_of_markup_is_shown_as_text_everywhere(
+    serve: Callable, open_page: Callable[..., Page], complaints: list[str], tmp_path
+) -> None:
+    run = "2026-11-01T120000Z-aaaa"
+    publish_accuracy(tmp_path, [{"model": EVIL, "image_size": 224, "top1_percent": 99.0}])
+    name = EVIL.partition(".")[0]
+    row = {"architecture": name, "image_size": 224, "images_per_s": 900.0, "device": EVIL}
+    publish_speeds(tmp_path, run, [row])
+    with serve(tmp_path) as server:
+        page = open_page(base_url=server.url)
+        visit(page, f"/?set={run}&search=x")
+        main = page.get_by_test_id("stMain")
+        assert f"is {EVIL}" in seen(main)
+        (bubble, *_) = [m for m in vega.marks(page, "symbol") if m["model"] == EVIL]
+        left, top = vega.origin(page)
+        page.mouse.move(left + bubble["x"], top + bubble["y"])
+        tooltip = page.locator("#vg-tooltip-element")
+        expect(tooltip).to_contain_text(EVIL)
+        page.mouse.click(left + bubble["x"], top + bubble["y"])
+        card = page.locator(".st-key-card")
+        expect(card).to_be_visible()
+        idle(page)
+        assert EVIL in seen(card)
+        for area in (main, sidebar(page), tooltip):
+            made = area.locator("b, img[src=x], a[href*='example.org'], a[href^=mailto]")
+            assert [one.evaluate("one => one.outerHTML") for one in made.all()] == []
+        assert page.evaluate("window.hacked") is None
         page.context.close()

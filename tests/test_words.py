@@ -111,6 +111,8 @@ def test_one_is_singular_and_everything_else_plural() -> None:
 def test_escaping_loses_nothing_and_leaves_no_mark_bare(text: str) -> None:
     escaped = words.escaped(text)
     # CommonMark: a backslash before ASCII punctuation stands for that character, nothing else.
-    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", escaped) == text
+    shown = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", escaped)
+    # A word joiner is not seen; it may keep an address from becoming a link.
+    assert shown.replace("\u2060", "") == text.replace("\u2060", "")
     bare = re.sub(r"\\.", "", escaped, flags=re.DOTALL)
     assert not set(bare) & set("\\`*_{}[]()#+-.!|~<>$:&^=")

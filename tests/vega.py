@@ -92,6 +92,19 @@ def plot(page: Page) -> tuple[float, float]:
     return width, height
 
 
+def origin(page: Page) -> tuple[float, float]:
+    """Where the plot's upper left corner is in the window."""
+    left, top = page.evaluate(
+        f"""() => {{
+          const view = ({_VIEW})();
+          const box = view.container().querySelector('canvas').getBoundingClientRect();
+          const [x, y] = view.origin();
+          return [box.left + x, box.top + y];
+        }}"""
+    )
+    return left, top
+
+
 def rows(page: Page) -> list[dict[str, Any]]:
     """The rows that the chart was given."""
     return page.evaluate(f"() => JSON.parse(JSON.stringify(({_ROWS})(({_VIEW})()), {_PLAIN}))")
