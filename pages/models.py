@@ -66,9 +66,12 @@ def pick(model: str | None, image_size: int | None) -> None:
 
 
 def pick_from_chart() -> None:
-    """Callback: a bubble was clicked, or the empty plot."""
+    """Callback: a bubble was clicked, or the empty plot; or the chart was only zoomed."""
     found = st.session_state["accuracy_against_speed"].selection.get("pick") or [{}]
-    pick(found[0].get("model"), found[0].get("image_size"))
+    picked = found[0].get("model"), found[0].get("image_size")
+    if picked != st.session_state.get("picked_in_chart", (None, None)):
+        st.session_state["picked_in_chart"] = picked
+        pick(*picked)
 
 
 def pick_from_table(rows: pd.DataFrame) -> None:
@@ -147,7 +150,8 @@ def board() -> None:
         spec,
         key="accuracy_against_speed",
         on_select=pick_from_chart,
-        selection_mode="pick",
+        # Streamlit forgets a zoom at the next change of data, unless it is told of it.
+        selection_mode=["pick", "zoom"],
         alt=ALT,
     )
     beside_words = ""
