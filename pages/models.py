@@ -157,8 +157,12 @@ def board() -> None:
     beside_words = ""
     if beside is not None and chosen.beside is not None:
         label = words.escaped(sets.loc[chosen.beside, "label"])
-        beside_words = f" Diamonds are {label}: {words.counted(len(beside), 'weight')}."
-    st.caption(f"{words.counted(len(left.points), 'weight')}.{beside_words} {HOW_TO_READ}")
+        beside_words = (
+            f" Diamonds are {label}: {words.counted(beside['model'].nunique(), 'model')}."
+        )
+    st.caption(
+        f"{words.counted(left.points['model'].nunique(), 'model')}.{beside_words} {HOW_TO_READ}"
+    )
 
     if picked is not None:
         card(picked, everything, sets.loc[chosen.run])
