@@ -73,8 +73,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+# Streamlit's Markdown makes links of bare addresses, after escapes are undone; an invisible word
+# joiner inside them keeps them text.
+_ADDRESSES = (("://", ":\u2060//"), ("@", "\u2060@"), ("www.", "www\u2060."))
+
+
 def escaped(text: str) -> str:
-    """Text from a file or a person, safe inside Streamlit's Markdown."""
+    """Text from a file or a person, as text in Streamlit's Markdown: never markup, never a link."""
+    for address, harmless in _ADDRESSES:
+        text = text.replace(address, harmless)
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|~<>$:&^=" else c for c in text)
 
 
