@@ -143,11 +143,11 @@ def test_cancel_in_the_sidebar_is_the_same_cancel_on_every_page(data: Path) -> N
 
 def test_a_cancelled_run_is_resumed_and_measures_what_is_missing(data: Path) -> None:
     # All is real here, the worker too: rows of one run must come from one device and software.
-    names = stage.NAMES[3:7]
+    names = stage.NAMES[4:7]
     run = runs.submit(stage.request(*names), data, by=COMMAND_LINE)
     stage.until(lambda: runs.status(run, data).done, "its first row", timeout_s=120)
     runs.cancel(run, data, by=COMMAND_LINE)
-    missing = 4 - stage.over(run, data).done
+    missing = 3 - stage.over(run, data).done
     assert missing
     app = visit("runs")
     assert badges(app) == ["cancelled"]
@@ -155,7 +155,7 @@ def test_a_cancelled_run_is_resumed_and_measures_what_is_missing(data: Path) -> 
     settled(resume.click().run())
     assert badges(app)[0] in ("queued", "starting", "running", "done")
     end = stage.over(run, data, timeout_s=120)
-    assert (end.state, end.done) == ("done", 4)
+    assert (end.state, end.done) == ("done", 3)
     rows = pq.read_table(data / "runs" / run / "results.parquet").to_pylist()
     assert [(row["model"], row["outcome"]) for row in rows] == [(name, "ok") for name in names]
     settled(app.run())
