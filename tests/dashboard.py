@@ -79,8 +79,8 @@ def sentence(app: AppTest) -> str:
 
 
 def plain(markdown: str) -> str:
-    """Without Markdown's escapes and bold marks."""
-    return markdown.replace("\\", "").replace("**", "")
+    """Without Markdown's escapes and bold marks, and the joiners that keep addresses text."""
+    return markdown.replace("\\", "").replace("**", "").replace("\u2060", "")
 
 
 def publish_speeds(
