@@ -78,6 +78,32 @@ renamed models joins old and new.
 """
 )
 
+st.subheader("Licences")
+st.markdown(
+    """
+The licence beside a model is the one that timm states for its weights. Whether it allows commercial
+use is our reading of its text, which is linked: no legal advice. Where timm states no licence,
+where we could not read its text, or where a name of 2022 does not say which weights it stood for,
+it is *unknown*. Nearly all weights were trained on ImageNet, which was released for non-commercial
+research; what that means for weights
+[is not settled](https://github.com/huggingface/pytorch-image-models#pretrained-weights).
+"""
+)
+weights = data.weights_by_licence()
+st.dataframe(
+    weights.assign(licence=weights["licence"].fillna("none stated")),
+    column_config={
+        "licence": "Licence",
+        "commercial_use": "Commercial use",
+        "weights": st.column_config.NumberColumn("Weights", format="localized"),
+        "note": st.column_config.TextColumn("Besides", width="large"),
+        "source": st.column_config.LinkColumn("Its text", display_text="read"),
+    },
+    hide_index=True,
+    height="content",
+    key="licences",
+)
+
 st.subheader("How a speed is measured here")
 st.markdown(
     f"""

@@ -17,6 +17,7 @@ FIRST_VISIT = {
     "families": (),
     "image_sizes": (),
     "pretraining": (),
+    "commercial_use": (),
     "max_parameters": None,
     "test_models": False,
     "view": None,

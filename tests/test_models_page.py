@@ -20,6 +20,7 @@ from dashboard import (
 from selections import RUN_2022, RUN_5090
 from streamlit.testing.v1 import AppTest
 
+from bench import catalogue, licences
 from bench.families import family
 from bench.points import points
 from bench.results import results_sets
@@ -87,10 +88,12 @@ def narrowed(app: AppTest, key: str, value: object) -> AppTest:
         "families": app.multiselect,
         "sizes": app.multiselect,
         "pretraining": app.multiselect,
+        "commercial_use": app.multiselect,
     }
     return settled(kinds[key](key=key).set_value(value).run())
 
 
+LICENCE_OF = licences.by_model(catalogue.models(), catalogue.renames())
 FILTERS = [
     ("max_ms", 0.5, lambda row: row["seconds"] <= 0.0005),
     ("min_top1", 84.5, lambda row: row["top1"] >= 84.5),
@@ -98,6 +101,11 @@ FILTERS = [
     ("families", ["resnet", "levit"], lambda row: row["family"] in ("resnet", "levit")),
     ("sizes", [224, 384], lambda row: row["image_size"] in (224, 384)),
     ("pretraining", ["LAION-2B"], lambda row: "laion2b" in row["model"]),
+    (
+        "commercial_use",
+        ["not allowed", "unknown"],
+        lambda row: LICENCE_OF.get(row["model"]) in (None, "cc-by-nc-4.0", "seer-license"),
+    ),
 ]
 
 
@@ -112,7 +120,7 @@ def test_a_filter_leaves_what_it_says_and_a_link_with_it_leaves_the_same(
     assert kept.all()
     assert 0 < len(ours) < len(everything)
     # Other weights of a point may become its most accurate; parameters are drawn rounded.
-    if key not in ("pretraining", "max_params"):
+    if key not in ("pretraining", "max_params", "commercial_use"):
         assert len(ours) == everything.apply(keeps, axis=1).sum()
     listed = value if isinstance(value, list) else [value]
     linked = visit(**{key: [f"{one:g}" if isinstance(one, float) else str(one) for one in listed]})
@@ -129,6 +137,7 @@ def test_filters_search_and_best_of_each_family_leave_the_specification_byte_for
         ("sizes", [224, 288]),
         ("pretraining", ["ImageNet-1k"]),
         ("max_params", 50.0),
+        ("commercial_use", ["allowed"]),
         ("families", ["resnet", "convnext"]),
     ]:
         narrowed(app, key, value)
@@ -168,6 +177,19 @@ def test_best_of_each_family_is_one_model_a_family_by_each_criterion(by: str) ->
         np.testing.assert_allclose(best["seconds"], fastest)
     linked = visit(show="Best of each family", by=by)
     pd.testing.assert_frame_equal(drawn(linked), drawn(app))
+
+
+def test_the_table_and_the_card_say_the_licence_and_where_its_text_is() -> None:
+    app = visit(model="convnextv2_base.fcmae_ft_in22k_in1k@288")
+    table = app.dataframe[0].value.set_index("model")
+    assert table.loc["convnextv2_base.fcmae_ft_in22k_in1k", "commercial_use"].iloc[0] == (
+        "not allowed"
+    )
+    assert table.loc["resnet50.a1_in1k", "licence_name"].iloc[0] == "Apache License 2.0"
+    (card,) = app.table
+    said = card.value.loc["Licence"].iloc[0]
+    assert "](https://creativecommons.org/licenses/by-nc/4.0/)" in said
+    assert "commercial use not allowed" in said
 
 
 def test_test_models_appear_when_they_are_asked_for() -> None:
@@ -243,6 +265,8 @@ EMPTYING = [
     ({"max_params": "0.0001"}, "Most parameters"),
     ({"families": "resnet", "sizes": "448"}, "Image sizes"),
     ({"families": "resnet", "pretraining": "WebLI"}, "Pretraining data"),
+    ({"families": "resnet", "commercial_use": "not allowed", "max_ms": "0.01"}, "Slowest (ms)"),
+    ({"families": "mobilenetv3", "commercial_use": "not allowed"}, "Commercial use"),
     ({"view": "fastai 2022: subset", "families": "mobilenetv2"}, "Families"),
 ]
 
@@ -277,6 +301,7 @@ def test_reset_puts_every_control_back() -> None:
         "families": ["resnet", "levit"],
         "sizes": "224",
         "pretraining": "unknown",
+        "commercial_use": "unknown",
         "max_params": "100",
         "test_models": "true",
     }
@@ -309,6 +334,7 @@ def test_a_link_to_a_results_set_that_is_not_here_says_so(name: str) -> None:
         {"max_ms": "inf"},
         {"min_top1": "200"},
         {"sizes": "7"},
+        {"commercial_use": "perhaps"},
         {"sizes": "224.5"},
         {"families": "no such family"},
         {"show": "Some"},

@@ -5,11 +5,12 @@ import math
 import pandas as pd
 import streamlit as st
 
-from bench import catalogue
+from bench import catalogue, licences
 from bench.errors import UnreadableFile
 from pages.ui import words
 
 SHOWN_RIVALS = 8
+LICENCE = "Licence"  # the one row that is Markdown: it links to the licence's text
 
 
 def card(point: pd.Series, everything: pd.DataFrame, results_set: pd.Series) -> None:
@@ -57,13 +58,23 @@ def _figures(point: pd.Series, facts: dict[str, object], results_set: pd.Series)
         "Peak memory": words.mebibytes(_number(point["peak_memory_bytes"])),
         "Family": str(point["family"]),
         "Pretraining data": _text(point["pretraining"]),
-        "Licence": _text(facts.get("licence")),
+        LICENCE: _licence(facts.get("licence")),
         "Preprocessing": _preprocessing(facts),
         "Flags": words.flags(point["flags"]),
         "Speed from": str(results_set["label"]),
         "Speed measured as": str(point["speed_model"]),
     }
-    return {name: words.escaped(text) for name, text in rows.items()}
+    return {name: text if name == LICENCE else words.escaped(text) for name, text in rows.items()}
+
+
+def _licence(stated: object) -> str:
+    """Markdown: the licence with a link to its text, and what it says of commercial use."""
+    known = licences.LICENCES.get(stated) if isinstance(stated, str) else None
+    if known is None:
+        return words.escaped(_text(stated)) + ("; commercial use unknown" if stated else "")
+    note = f" {words.escaped(known.note)}" if known.note else ""
+    link = f"[{words.escaped(known.name)}]({known.source})"
+    return f"{link}: commercial use {known.commercial_use}.{note}"
 
 
 def _interval(point: pd.Series) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from bench import points, presets, results, runs, store
+from bench import catalogue, licences, points, presets, results, runs, store
+from bench.errors import UnreadableFile
 
 Signature = tuple[tuple[str, int, int], ...]
 
@@ -117,22 +118,39 @@ class Files:
 def points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFrame:
     """points.points of one results set, from its file or, while it measures, from its journal.
 
+    With a column more: licence, timm's id of the weights' licence, None where it is not known.
     Raises InvalidRequest as that does.
     """
     if run in set(_published_sets(files.speed)["run"]):
         return joined(files.speed, files.accuracy, run, measure, dataset)
     accuracy = _accuracy(files.accuracy)[0]
-    return points.points(_live(run), accuracy, run=run, measure=measure, dataset=dataset)
+    frame = points.points(_live(run), accuracy, run=run, measure=measure, dataset=dataset)
+    return _with_licences(frame)
 
 
 @st.cache_data(max_entries=64, show_spinner="Joining speed with accuracy …")
 def joined(
     speed: Signature, accuracy: Signature, run: str, measure: str, dataset: str
 ) -> pd.DataFrame:
-    """points.points of a published results set, cached. Raises InvalidRequest as that does."""
-    return points.points(
+    """points_of a published results set, cached. Raises InvalidRequest as that does."""
+    frame = points.points(
         _speed(speed)[0], _accuracy(accuracy)[0], run=run, measure=measure, dataset=dataset
     )
+    return _with_licences(frame)
+
+
+def _with_licences(frame: pd.DataFrame) -> pd.DataFrame:
+    known = _licences(str(folder()))
+    return frame.assign(licence=frame["model"].map(known.get))
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _licences(data: str) -> dict[str, str]:
+    """licences.by_model of a data folder; empty where its catalogue cannot be read."""
+    try:
+        return licences.by_model(catalogue.models(Path(data)), catalogue.renames(Path(data)))
+    except UnreadableFile:
+        return {}
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
@@ -141,3 +159,12 @@ def best_of_each_family(speed: Signature, accuracy: Signature) -> list[tuple[str
     return presets.best_of_each_family(
         _published_sets(speed), _speed(speed)[0], _accuracy(accuracy)[0]
     )
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def weights_by_licence() -> pd.DataFrame:
+    """licences.summary of the catalogue; without rows where that cannot be read."""
+    try:
+        return licences.summary(catalogue.models(folder()))
+    except UnreadableFile:
+        return licences.summary(pd.DataFrame(columns=["tag", "licence"]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench import points
+from bench import licences, points
 from bench.points import without_test_models
 from pages.ui import words
 from pages.ui.selection import Selection
@@ -28,8 +28,12 @@ class Filtered:
 def apply(frame: pd.DataFrame, chosen: Selection) -> Filtered:
     """Apply a selection to a joined results set.
 
-    Which models count is settled first, then frontier and lead are computed,
-    then the best of each family is taken, then the budget cuts.
+    Which models count is settled first, then frontier and lead are computed, then the best of each
+    family is taken, then the budget cuts.
+
+    Args:
+        frame: points.POINT_COLUMNS and, where licences are chosen, licence (see data.points_of).
+        chosen: what the reader asked to see.
     """
     counts: list[Step] = [
         ("timm's test models", lambda f: f if chosen.test_models else without_test_models(f)),
@@ -41,6 +45,14 @@ def apply(frame: pd.DataFrame, chosen: Selection) -> Filtered:
             lambda f: (
                 f[f["pretraining"].fillna(words.UNKNOWN).isin(chosen.pretraining)]
                 if chosen.pretraining
+                else f
+            ),
+        ),
+        (
+            "Commercial use",
+            lambda f: (
+                f[f["licence"].map(licences.commercial_use).isin(chosen.commercial_use)]
+                if chosen.commercial_use
                 else f
             ),
         ),

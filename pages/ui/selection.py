@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from bench import licences
 from bench.results import reference_run, snapshot_for
 from pages.ui import data, words
 from pages.ui.views import VIEWS, View
@@ -34,6 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "families": [],
     "sizes": [],
     "pretraining": [],
+    "commercial_use": [],
     "max_params": None,
     "test_models": False,
     "view": None,
@@ -58,6 +60,7 @@ class Selection:
     families: tuple[str, ...]
     image_sizes: tuple[int, ...]
     pretraining: tuple[str, ...]
+    commercial_use: tuple[str, ...]
     max_parameters: float | None
     test_models: bool
     view: View | None
@@ -288,6 +291,15 @@ def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]
             placeholder="all",
             help="As far as the weights' names say.",
         )
+        commercial_use = st.multiselect(
+            "Commercial use",
+            licences.READINGS,
+            key="commercial_use",
+            bind="query-params",
+            placeholder="all",
+            help="What the licence that timm states for the weights says; no legal advice. "
+            "Unknown: none stated, or a name of 2022, which does not say which weights it was.",
+        )
         max_parameters = st.number_input(
             "Most parameters (millions)",
             min_value=0.0,
@@ -309,6 +321,7 @@ def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]
         "families": tuple(families),
         "image_sizes": tuple(int(size) for size in sizes),
         "pretraining": tuple(pretraining),
+        "commercial_use": tuple(commercial_use),
         "max_parameters": max_parameters * 1e6 if max_parameters else None,
         "test_models": test_models,
     }

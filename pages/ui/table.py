@@ -3,6 +3,8 @@
 import pandas as pd
 import streamlit as st
 
+from bench.licences import LICENCES, commercial_use
+
 COLUMNS = {
     "model": st.column_config.TextColumn("Model", pinned=True, width="medium"),
     "top1_percent": st.column_config.NumberColumn("Top-1 (%)", format="%.2f"),
@@ -23,6 +25,12 @@ COLUMNS = {
     "pretraining": st.column_config.TextColumn(
         "Pretraining data", help="As far as the name says; empty where it says nothing."
     ),
+    "licence_name": st.column_config.TextColumn(
+        "Licence", help="As timm states it for the weights; empty where it states none."
+    ),
+    "commercial_use": st.column_config.TextColumn(
+        "Commercial use", help="What the licence says, as read by us: no legal advice."
+    ),
     "top5_percent": st.column_config.NumberColumn("Top-5 (%)", format="%.2f"),
     "batch_size": st.column_config.NumberColumn("Batch size", format="%d"),
     "interval": st.column_config.TextColumn(
@@ -36,14 +44,21 @@ def table(shown: pd.DataFrame) -> pd.DataFrame:
     """The points as people read them, most accurate first; unknown is empty.
 
     Args:
-        shown: points.POINT_COLUMNS.
+        shown: points.POINT_COLUMNS and licence.
     """
     half = (shown["seconds_high"] - shown["seconds_low"]) / 2 / shown["seconds_per_image"] * 100
     rows = shown.assign(
         milliseconds=shown["seconds_per_image"] * 1e3,
         parameters_m=shown["parameters"].astype("Float64") / 1e6,
         multiply_adds_g=shown["multiply_adds"].astype("Float64") / 1e9,
+        licence_name=shown["licence"].map(_name, na_action="ignore"),
+        commercial_use=shown["licence"].map(commercial_use),
         interval=half.map(lambda share: f"±{share:.2g} %", na_action="ignore"),
     )
     rows["images_per_s"] = rows["images_per_s"].round(1)
     return rows.sort_values("top1_percent", ascending=False)[list(COLUMNS)]
+
+
+def _name(licence: str) -> str:
+    known = LICENCES.get(licence)
+    return known.name if known else licence
