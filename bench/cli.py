@@ -4,19 +4,14 @@ Errors that a person can act on become one line without a traceback. Commands im
 when they run, so that `--help` is instant and only `catalogue` needs torch.
 """
 
-import difflib
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from bench import cli_output as out
-from bench import cli_runs
+from bench import cli_runs, cli_sets
 from bench.errors import BenchError, InvalidRequest
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class _Commands(click.Group):
@@ -89,7 +84,7 @@ def results(data: Path, output: str | None) -> None:
     """The results sets: id, device, and how many figures."""
     from bench.results import results_sets
 
-    sets = results_sets(_speed(data)).rename(columns={"run": "id"})
+    sets = results_sets(cli_sets.speed(data)).rename(columns={"run": "id"})
     if output == "json":
         out.print_json(out.records(sets))
         return
@@ -108,53 +103,15 @@ def results(data: Path, output: str | None) -> None:
     out.show(sets.drop(columns="measures"), output, columns)
 
 
-def _finite(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
-    """`nan` passes every range; refuse it, and infinity, by name."""
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a number to compare with", ctx, option)
-    return value
-
-
 @main.command(
     epilog="Example: python -m bench points 2026-08-timm-rtx5090-amp-fp16-nchw-pt2.9.1-cu13.0 "
     "--best-per-family trade-off --max-ms 1 --csv"
 )
 @click.argument("results")
-@click.option(
-    "--measure",
-    type=click.Choice(["throughput", "latency", "training"]),
-    help="Which speed.  [default: the first of these that the set has]",
-)
-@click.option(
-    "--accuracy",
-    "dataset",
-    default="imagenet-1k",
-    show_default=True,
-    metavar="DATASET",
-    help="The accuracy set.",
-)
-@click.option(
-    "--best-per-family",
-    "best",
-    is_flag=False,
-    flag_value="trade-off",
-    type=click.Choice(["trade-off", "accurate", "fastest"]),
-    help="One model per family, never a test_* one; by trade-off where not said.",
-)
+@cli_sets.measure_options
+@cli_sets.best_option
 @click.option("--frontier", is_flag=True, help="Only models that no other model beats.")
-@click.option("--family", "families", multiple=True, metavar="NAME", help="May be repeated.")
-@click.option(
-    "--max-ms",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=_finite,
-    help="The slowest, in milliseconds an image.",
-)
-@click.option(
-    "--min-top1",
-    type=click.FloatRange(0, 100),
-    callback=_finite,
-    help="The least accurate, in percent.",
-)
+@cli_sets.narrowing_options
 @click.option(
     "--test-models/--no-test-models",
     default=True,
@@ -186,17 +143,17 @@ def points(
     """
     from bench import points as p
 
-    speed = _speed(data)
-    of_set = speed[speed["run"] == _run_id(results, speed["run"].unique())]
+    speed = cli_sets.speed(data)
+    of_set = speed[speed["run"] == cli_sets.run_id(results, speed["run"].unique())]
     frame = p.points(
         of_set,
-        _accuracy(data),
+        cli_sets.accuracy(data),
         run=of_set["run"].iloc[0],
-        measure=measure or _first_measure(of_set),
+        measure=measure or cli_sets.first_measure(of_set),
         dataset=dataset,
     )
     if families:
-        _check_families(families, frame["family"].unique())
+        cli_sets.check_families(families, frame["family"].unique())
         frame = frame[frame["family"].isin(families)]
     if best or not test_models:
         frame = p.without_test_models(frame)
@@ -320,56 +277,3 @@ def _show_report(report: Any, output: str | None) -> None:
         f"{len(problems):,} problems.",
         err=True,
     )
-
-
-def _speed(data: Path) -> "pd.DataFrame":
-    """All speeds but their raw samples; files left out are named on the error stream."""
-    from bench import points as p
-    from bench import store
-
-    frame, problems = store.load(
-        store.speed_files(data), store.SPEED_SCHEMA, p.SPEED_COLUMNS, replaces="run"
-    )
-    out.warn(problems)
-    return frame
-
-
-def _accuracy(data: Path) -> "pd.DataFrame":
-    from bench import store
-
-    frame, problems = store.load(
-        store.accuracy_files(data), store.ACCURACY_SCHEMA, replaces="snapshot"
-    )
-    out.warn(problems)
-    return frame
-
-
-def _run_id(asked: str, known: Any) -> str:
-    """The id that is asked, or the only one that begins so.
-
-    Raises InvalidRequest where there is none, or more than one.
-    """
-    if asked in known:
-        return asked
-    found = sorted(run for run in known if asked and run.startswith(asked))
-    if not found:
-        raise InvalidRequest(f"no results set {asked!r}; `python -m bench results` lists them")
-    if len(found) > 1:
-        shown = ", ".join(found[:4]) + (", ..." if len(found) > 4 else "")
-        raise InvalidRequest(f"{len(found)} results sets begin with {asked!r}: {shown}")
-    return str(found[0])
-
-
-def _first_measure(of_set: "pd.DataFrame") -> str:
-    from bench.records import MEASURES
-
-    present = set(of_set[of_set["outcome"] == "ok"]["measure"])
-    return next((measure for measure in MEASURES if measure in present), MEASURES[0])
-
-
-def _check_families(asked: tuple[str, ...], known: Any) -> None:
-    for name in asked:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=3)
-            hint = f"; did you mean {' or '.join(close)}?" if close else ""
-            raise InvalidRequest(f"no family {name!r} in this set{hint}")

@@ -5,10 +5,7 @@ checksums and read with them verified (see `bench.integrity`); a file that canno
 named with the reason and left out, and every other row stays.
 """
 
-import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench import integrity, statistics
+from bench import atomic, integrity, statistics
 from bench.errors import UnreadableFile
 from bench.records import Environment, Measurement, Protocol, dumps
 
@@ -191,7 +188,7 @@ def _check_schema(file: pq.ParquetFile, schema: pa.Schema) -> set[str]:
 def publish(table: pa.Table, path: Path, *, replace: bool = False) -> None:
     """Write a table so that readers see all of it or nothing, even if the power goes.
 
-    A temporary file in the same folder is written, synced, and given its name in one step.
+    See `atomic.new_file`.
 
     Args:
         table: its schema's metadata gains `schema_version` and the file's checksum.
@@ -208,37 +205,14 @@ def publish(table: pa.Table, path: Path, *, replace: bool = False) -> None:
         b"schema_version": SCHEMA_VERSION.encode(),
         integrity.KEY: integrity.UNKNOWN,
     }
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            pq.write_table(
-                table.replace_schema_metadata(metadata),
-                file,
-                compression="zstd",
-                write_page_checksum=True,
-            )
-            integrity.seal(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        if replace:
-            temporary.replace(path)
-        else:
-            os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network file systems cannot sync a folder; the file itself is synced already.
-        with contextlib.suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+    with atomic.new_file(path, replace=replace) as file:
+        pq.write_table(
+            table.replace_schema_metadata(metadata),
+            file,
+            compression="zstd",
+            write_page_checksum=True,
+        )
+        integrity.seal(file)
 
 
 def speed_files(data: Path) -> list[Path]:
