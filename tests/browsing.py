@@ -27,23 +27,28 @@ def sidebar(page: Page) -> Locator:
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Choose an option of a drop-down menu, for one or for many.
+    """Choose an option of a drop-down menu, for one or for many, until the address shows it.
 
     Its name is typed, since a long menu holds only what can be seen; then it is clicked, since
-    Enter would take every match. A script that ends meanwhile closes the menu: then once more.
+    Enter would take every match. A script that ends meanwhile closes the menu, sometimes under the
+    click: then once more.
     """
     before = page.url
     wanted = page.get_by_role("option", name=option, exact=True)
-    for patience_ms in (3_000, PATIENCE_MS):
+    for patience_ms in (5_000, 10_000, 20_000, PATIENCE_MS):
         idle(page)
+        if page.url != before:  # the last try was only late
+            return
         page.get_by_role("combobox", name=label).fill(option)
         try:
             wanted.click(timeout=patience_ms)
+            page.keyboard.press("Escape")  # a menu for many stays open
+            page.wait_for_url(lambda url: url != before, timeout=patience_ms)
         except Error:
+            page.keyboard.press("Escape")
             continue
-        break
-    page.keyboard.press("Escape")  # a menu for many stays open
-    page.wait_for_url(lambda url: url != before)
+        return
+    raise AssertionError(f"{option!r} could not be chosen in {label!r}")
 
 
 def press(page: Page, group: str, option: str) -> None:
