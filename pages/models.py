@@ -5,12 +5,12 @@ import streamlit as st
 
 from bench.errors import BenchError
 from bench.points import without_test_models
-from pages.ui import charts, data, downloads, filtering, notices, selection, words
+from pages.ui import charts, controls, data, downloads, filtering, notices, selection, words
 from pages.ui.card import card
 from pages.ui.entrance import through_app
 from pages.ui.selection import Selection
 from pages.ui.sentence import sentence
-from pages.ui.table import COLUMNS, table
+from pages.ui.table import COLUMNS, RANKS, table
 from pages.ui.views import PICKED
 
 through_app()
@@ -32,7 +32,7 @@ st.header("Which image model should I use?", anchor=False)
 
 notices.guard(files, sets)
 
-chosen = selection.sidebar(sets, files, selection.saved_views(sets))
+chosen = controls.sidebar(sets, files, controls.saved_views(sets))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -167,7 +167,17 @@ def board() -> None:
     if picked is not None:
         card(picked, everything, sets.loc[chosen.run])
 
-    rows = table(left.points)
+    rank = st.segmented_control(
+        "Rank by",
+        list(RANKS),
+        default=next(iter(RANKS)),
+        required=True,
+        key="rank",
+        bind="query-params",
+        help="The order of the table. Lead: top-1 minus the best top-1 among other families' "
+        "models at least as fast, the best trade-offs first.",
+    )
+    rows = table(left.points, rank)
     st.dataframe(
         rows,
         column_config=COLUMNS,

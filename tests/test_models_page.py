@@ -25,6 +25,7 @@ from bench.families import family
 from bench.points import points
 from bench.results import results_sets
 
+TRAINED = "2026-08-timm-rtx3090-amp-fp16-nchw-pt1.12-cu11.3"
 CPU = "2026-08-timm-i9-10940x-fp32-nchw-pt2.4.0-compiled"
 
 
@@ -69,7 +70,8 @@ def test_every_results_set_and_measure_can_be_chosen_and_draws_its_points(
         settled(app.selectbox(key="set").set_value(run).run())
         names = {"throughput": "Inference", "latency": "Latency", "training": "Training"}
         control = app.segmented_control(key="measure")
-        assert control.options == [names[measure] for measure in measures]
+        assert control.options == list(names.values())
+        assert control.value in [names[measure] for measure in measures]
         for measure in measures:
             settled(app.segmented_control(key="measure").set_value(names[measure]).run())
             ours = shown(app)
@@ -192,6 +194,60 @@ def test_the_table_and_the_card_say_the_licence_and_where_its_text_is() -> None:
     assert "commercial use not allowed" in said
 
 
+def test_a_measure_that_the_set_lacks_leads_to_a_set_that_has_it_and_says_so() -> None:
+    app = visit()
+    settled(app.segmented_control(key="measure").set_value("Training").run())
+    assert set(shown(app)["set"]) == {app.selectbox(key="set").format_func(TRAINED)}
+    assert sentence(app).startswith("On an RTX 3090,")
+    assert any("holds no training; this set does." in plain(one.value) for one in app.caption)
+    pd.testing.assert_frame_equal(drawn(visit(measure="Training")), drawn(app))
+
+    settled(app.selectbox(key="set").set_value(CPU).run())
+    assert app.segmented_control(key="measure").value == "Latency"
+    assert not any("holds no" in plain(one.value) for one in app.caption)
+    settled(app.segmented_control(key="measure").set_value("Inference").run())
+    assert len(shown(app)) > 1000
+
+
+def test_a_link_that_names_the_set_keeps_it_though_it_lacks_the_measure() -> None:
+    app = visit(set=CPU, measure="Training")
+    assert app.selectbox(key="set").value == CPU
+    assert app.segmented_control(key="measure").value == "Latency"
+    assert len(shown(app)) > 800
+
+
+@pytest.mark.parametrize(
+    ("rank", "column", "ascending"),
+    [
+        ("Accuracy", "top1_percent", False),
+        ("Speed", "milliseconds", True),
+        ("Lead", "lead", False),
+    ],
+)
+def test_the_table_is_ranked_as_asked_and_links_keep_it(
+    rank: str, column: str, *, ascending: bool
+) -> None:
+    app = visit()
+    settled(app.segmented_control(key="rank").set_value(rank).run())
+    values = app.dataframe[0].value[column].dropna().astype(float)
+    assert (values.diff().dropna() >= 0).all() if ascending else (values.diff().dropna() <= 0).all()
+    linked = visit(rank=rank)
+    pd.testing.assert_frame_equal(linked.dataframe[0].value, app.dataframe[0].value)
+
+
+def test_the_best_to_fine_tune_under_100_million_parameters_is_said_after_two_choices() -> None:
+    app = visit()
+    settled(app.segmented_control(key="measure").set_value("Training").run())
+    settled(app.number_input(key="max_params").set_value(100.0).run())
+    said = sentence(app)
+    assert re.match(
+        r"On an RTX 3090, the most accurate model of at most 100 M parameters under \S+ ms an "
+        r"image of training is \S+: ",
+        said,
+    )
+    assert app.dataframe[0].value["parameters_m"].max() <= 100
+
+
 def test_test_models_appear_when_they_are_asked_for() -> None:
     app = visit()
     settled(app.toggle(key="test_models").set_value(True).run())
@@ -304,6 +360,7 @@ def test_reset_puts_every_control_back() -> None:
         "commercial_use": "unknown",
         "max_params": "100",
         "test_models": "true",
+        "rank": "Speed",
     }
     app = visit(**link)
     assert len(shown(app)) == 1
@@ -340,7 +397,8 @@ def test_a_link_to_a_results_set_that_is_not_here_says_so(name: str) -> None:
         {"show": "Some"},
         {"by": "Cheapest"},
         {"view": "fastai 2031"},
-        {"measure": "Training"},
+        {"measure": "Speed"},
+        {"measure": "Training", "set": RUN_5090},
         {"dataset": "cifar"},
         {"test_models": "perhaps"},
         {"model": "nothing@224"},

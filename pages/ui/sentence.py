@@ -35,6 +35,8 @@ def sentence(shown: pd.DataFrame, results_set: pd.Series, chosen: Selection) -> 
     winner = best.iloc[0]
     device = words.escaped(short_device(str(results_set["device"])))
     start = f"On {_article(device)} {device}, the most accurate model"
+    if chosen.max_parameters is not None:
+        start += f" of at most {words.millions(chosen.max_parameters)} parameters"
     if len(within):
         start += f" under {words.time(limit_s)} an image{_DOING[chosen.measure]}"
     text = (

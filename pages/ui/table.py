@@ -40,11 +40,20 @@ COLUMNS = {
 }
 
 
-def table(shown: pd.DataFrame) -> pd.DataFrame:
-    """The points as people read them, most accurate first; unknown is empty.
+# How the table can be ranked: by which column, and whether its least comes first.
+RANKS = {
+    "Accuracy": ("top1_percent", False),
+    "Speed": ("milliseconds", True),
+    "Lead": ("lead", False),
+}
+
+
+def table(shown: pd.DataFrame, rank: str = "Accuracy") -> pd.DataFrame:
+    """The points as people read them, the best by rank first; unknown is empty.
 
     Args:
         shown: points.POINT_COLUMNS and licence.
+        rank: one of RANKS; equals go by accuracy, then by speed.
     """
     half = (shown["seconds_high"] - shown["seconds_low"]) / 2 / shown["seconds_per_image"] * 100
     rows = shown.assign(
@@ -56,7 +65,13 @@ def table(shown: pd.DataFrame) -> pd.DataFrame:
         interval=half.map(lambda share: f"±{share:.2g} %", na_action="ignore"),
     )
     rows["images_per_s"] = rows["images_per_s"].round(1)
-    return rows.sort_values("top1_percent", ascending=False)[list(COLUMNS)]
+    column, ascending = RANKS[rank]
+    ties = ["top1_percent", "milliseconds"]
+    return rows.sort_values(
+        [column, *(name for name in ties if name != column)],
+        ascending=[ascending, *(name != "top1_percent" for name in ties if name != column)],
+        kind="stable",
+    )[list(COLUMNS)]
 
 
 def _name(licence: str) -> str:

@@ -1,0 +1,325 @@
+"""The Models page's sidebar: controls <-> the URL -> a frozen Selection."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from bench import licences
+from bench.results import snapshot_for
+from pages.ui import data, words
+from pages.ui.selection import (
+    BEST_NAMES,
+    DATASET_NAMES,
+    MEASURE_NAMES,
+    NOTHING_BESIDE,
+    SHOW_ALL,
+    SHOW_BEST,
+    Selection,
+    default_measure,
+    default_run,
+    holding,
+    key_of,
+    measures_of,
+    reset,
+)
+from pages.ui.views import VIEWS, View
+
+
+def _accept_run_ids(sets: pd.DataFrame) -> None:
+    """Links may name a results set by its id as well as by its label; a wrong one is said.
+
+    A run that this session started is laid beside what is shown as soon as it has a figure.
+    """
+    if st.session_state.get("lay_beside") in sets.index:
+        st.session_state["beside"] = st.session_state.pop("lay_beside")
+    by_id = False
+    for key in ("set", "beside"):
+        asked = st.query_params.get(key)
+        if asked is None or asked in set(sets["label"]) or asked == NOTHING_BESIDE:
+            continue
+        if asked in sets.index:
+            st.query_params[key] = str(sets.loc[asked]["label"])
+            by_id = True
+        else:
+            st.warning(
+                f"The link names a results set that is not here: {words.escaped(asked)}. "
+                "Another one is shown.",
+                icon=":material/link_off:",
+            )
+    if by_id or _agree_on_measure(sets):
+        # A control takes its value from the URL as the script starts.
+        st.rerun()
+
+
+def _agree_on_measure(sets: pd.DataFrame) -> bool:
+    """Whether a link's measure and results set had to be changed to go together.
+
+    A link that names the set keeps it; one that names only the measure gets a set that holds it.
+    """
+    named = st.query_params.get("measure")
+    if "measure" in st.session_state or named not in measures_of(sets):
+        return False
+    measure = key_of(MEASURE_NAMES, named)
+    asked = st.query_params.get("set")
+    runs = sets.index[sets["label"] == asked]
+    if len(runs) and measure not in sets.loc[runs[0]]["measures"]:
+        st.query_params["measure"] = default_measure(sets.loc[runs[0]], None)
+        return True
+    view = VIEWS.get(st.query_params.get("view", ""))
+    if not len(runs) and measure not in sets.loc[default_run(sets, view)]["measures"]:
+        st.query_params["set"] = str(sets.loc[holding(sets, measure), "label"])
+        return True
+    return False
+
+
+def _follow_set(sets: pd.DataFrame) -> None:
+    """Callback: another results set was chosen; where it lacks the measure, take what it has."""
+    st.session_state.pop("moved", None)
+    chosen = sets.loc[st.session_state["set"]]
+    if key_of(MEASURE_NAMES, st.session_state["measure"]) not in chosen["measures"]:
+        st.session_state["measure"] = default_measure(chosen, None)
+
+
+def _follow_measure(sets: pd.DataFrame) -> None:
+    """Callback: another measure was chosen; where the results set lacks it, go to one that has."""
+    st.session_state.pop("moved", None)
+    name, run = st.session_state["measure"], st.session_state["set"]
+    measure, before = key_of(MEASURE_NAMES, name), sets.loc[run]
+    if measure not in before["measures"]:
+        st.session_state["set"] = holding(sets, measure, like=str(before["device"]))
+        st.session_state["moved"] = f"{before['label']} holds no {name.lower()}; this set does."
+
+
+def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selection:
+    """Draw the controls and return what they say.
+
+    Args:
+        sets: data.sets, not empty.
+        files: the speed and accuracy files.
+        view: the saved view that is chosen; it gives the defaults.
+    """
+    _accept_run_ids(sets)
+    ids = [str(run) for run in sets.index]
+    label = {str(run): str(name) for run, name in sets["label"].items()}
+    with st.sidebar:
+        head, button = st.columns([2, 1], vertical_alignment="center")
+        head.markdown("**What to compare**")
+        button.button(
+            "Reset",
+            on_click=reset,
+            args=(sets,),
+            type="tertiary",
+            icon=":material/restart_alt:",
+        )
+        run = st.selectbox(
+            "Results set",
+            ids,
+            index=ids.index(default_run(sets, view)),
+            format_func=label.__getitem__,
+            key="set",
+            bind="query-params",
+            on_change=_follow_set,
+            args=(sets,),
+            help="One device with one precision, memory layout and software.",
+        )
+        if "moved" in st.session_state:
+            st.caption(f":material/swap_horiz: {words.escaped(st.session_state['moved'])}")
+        st.caption(_particulars(sets.loc[run]))
+        measure = st.segmented_control(
+            "Measure",
+            measures_of(sets),
+            default=default_measure(sets.loc[run], view),
+            required=True,
+            key="measure",
+            bind="query-params",
+            on_change=_follow_measure,
+            args=(sets,),
+            help="Inference: large batches, as fast as the device goes. Latency: one image at a "
+            "time. Training: forward, backward and optimiser step. A measure that the results set "
+            "lacks leads to a set that has it.",
+        )
+        show = st.segmented_control(
+            "Show",
+            [SHOW_ALL, SHOW_BEST],
+            default=SHOW_ALL,
+            required=True,
+            key="show",
+            bind="query-params",
+        )
+        best_by = None
+        if show == SHOW_BEST:
+            best_by = st.segmented_control(
+                "Best by",
+                list(BEST_NAMES.values()),
+                default=BEST_NAMES["trade-off"],
+                required=True,
+                key="by",
+                bind="query-params",
+                help="Trade-off: the model with the greatest lead, its top-1 minus the best "
+                "top-1 among other families' models at least as fast.",
+            )
+        search = st.text_input(
+            "Search",
+            key="search",
+            bind="query-params",
+            placeholder="part of a model's name",
+            help="What matches is ringed and labelled; nothing is hidden.",
+            icon=":material/search:",
+        )
+        slow, low = st.columns(2)
+        max_ms = slow.number_input(
+            "Slowest (ms)",
+            min_value=0.0,
+            value=None,
+            step=None,
+            format="%g",
+            key="max_ms",
+            bind="query-params",
+            placeholder="any",
+            help="Milliseconds an image.",
+        )
+        min_top1 = low.number_input(
+            "Top-1 from (%)",
+            min_value=0.0,
+            max_value=100.0,
+            value=None,
+            step=None,
+            format="%g",
+            key="min_top1",
+            bind="query-params",
+            placeholder="any",
+        )
+        max_parameters = slow.number_input(
+            "Parameters to (M)",
+            min_value=0.0,
+            value=None,
+            format="%g",
+            key="max_params",
+            bind="query-params",
+            placeholder="any",
+            help="Millions.",
+        )
+        more = _more(sets, run, files, label)
+    return Selection(
+        run=run,
+        measure=key_of(MEASURE_NAMES, measure or default_measure(sets.loc[run], view)),
+        best_by=key_of(BEST_NAMES, best_by) if best_by else None,
+        search=search or "",
+        max_s=max_ms / 1e3 if max_ms else None,
+        min_top1_percent=min_top1,
+        max_parameters=max_parameters * 1e6 if max_parameters else None,
+        view=view,
+        **more,
+    )
+
+
+def _particulars(results_set: Any) -> str:
+    """What the menu has no room for: software, number of figures, source."""
+    software = [
+        f"{name} {results_set[column]}"
+        for name, column in (("PyTorch", "torch"), ("CUDA", "cuda"), ("timm", "timm"))
+        if pd.notna(results_set[column])
+    ]
+    figures = words.counted(sum(results_set["measures"].values()), "speed")
+    if results_set["failures"]:
+        figures += f", {words.counted(int(results_set['failures']), 'failure')}"
+    parts = [
+        str(results_set["device"]),
+        f"{results_set['precision']}, {results_set['layout']}, {results_set['compiled']}",
+        ", ".join(software),
+        figures,
+    ]
+    return words.escaped(" · ".join(part for part in parts if part))
+
+
+def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]) -> dict[str, Any]:
+    """The expander's controls, as fields of Selection."""
+    by_snapshot = data.datasets(files.accuracy)
+    this = sets.loc[run]
+    torch = str(this["torch"]) if pd.notna(this["torch"]) else None
+    snapshot = snapshot_for(torch, sorted(by_snapshot))
+    datasets = [d for d in DATASET_NAMES if d in by_snapshot.get(snapshot or "", [])]
+    with st.expander("More", icon=":material/tune:"):
+        beside = st.selectbox(
+            "Lay beside it",
+            [NOTHING_BESIDE, *(other for other in sets.index if other != run)],
+            format_func=lambda other: label.get(other, other),
+            key="beside",
+            bind="query-params",
+            help="A second results set on the same chart, as diamonds.",
+        )
+        dataset = st.selectbox(
+            "Accuracy on",
+            datasets,
+            format_func=lambda name: DATASET_NAMES.get(name, name),
+            key="dataset",
+            bind="query-params",
+        )
+        frame = data.points_of(files, run, next(iter(this["measures"])), dataset)
+        families = st.multiselect(
+            "Families",
+            sorted(frame["family"].unique()),
+            key="families",
+            bind="query-params",
+            placeholder="all",
+            help="Shows these alone; the first four beyond the eight coloured ones get a colour.",
+        )
+        sizes = st.multiselect(
+            "Image sizes (pixels)",
+            sorted(frame["image_size"].unique()),
+            key="sizes",
+            bind="query-params",
+            placeholder="all",
+        )
+        pretraining = st.multiselect(
+            "Pretraining data",
+            [*sorted(frame["pretraining"].dropna().unique()), words.UNKNOWN],
+            key="pretraining",
+            bind="query-params",
+            placeholder="all",
+            help="As far as the weights' names say.",
+        )
+        commercial_use = st.multiselect(
+            "Commercial use",
+            licences.READINGS,
+            key="commercial_use",
+            bind="query-params",
+            placeholder="all",
+            help="What the licence that timm states for the weights says; no legal advice. "
+            "Unknown: none stated, or a name of 2022, which does not say which weights it was.",
+        )
+        test_models = st.toggle(
+            "timm's test models",
+            key="test_models",
+            bind="query-params",
+            help="Tiny models that timm made for its own tests (`test_*`); nobody's choice.",
+        )
+    return {
+        "beside": None if beside == NOTHING_BESIDE else beside,
+        "dataset": dataset,
+        "families": tuple(families),
+        "image_sizes": tuple(int(size) for size in sizes),
+        "pretraining": tuple(pretraining),
+        "commercial_use": tuple(commercial_use),
+        "test_models": test_models,
+    }
+
+
+def saved_views(sets: pd.DataFrame) -> View | None:
+    """Draw the saved views and return the one that is chosen."""
+    name = st.pills(
+        "Saved views",
+        list(VIEWS),
+        key="view",
+        bind="query-params",
+        on_change=_choose_view,
+        args=(sets,),
+        label_visibility="collapsed",
+    )
+    return VIEWS.get(name or "")
+
+
+def _choose_view(sets: pd.DataFrame) -> None:
+    """A view begins from a clean sheet: its results set, its measure, no filter."""
+    reset(sets, VIEWS.get(st.session_state.get("view") or ""))
