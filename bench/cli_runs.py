@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from bench import cli_output as out
-from bench.errors import InvalidRequest
+from bench.errors import DeviceBusy, InvalidRequest
 from bench.records import LAYOUTS, MEASURES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Duration(click.ParamType[float]):
     help="12 models across the range; the best trade-off of each family; everything.",
 )
 @click.option("--resume", metavar="RUN", help="Measure what an earlier run lacks, in that run.")
+@click.option("--queue", is_flag=True, help="Where the device is busy, wait in line for it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's status and rows as JSON.")
 @out.data_option
 def run(
@@ -99,6 +100,7 @@ def run(
     max_gmacs: float | None,
     preset: str | None,
     resume: str | None,
+    queue: bool,
     as_json: bool,
     data: Path,
 ) -> None:
@@ -106,14 +108,15 @@ def run(
 
     PATTERN is a name or a shell pattern, of architectures or, with a dot, of weights; timm's own
     test_* models are measured only when named. Ctrl-C ends the run and keeps what was measured. A
-    run goes on when its terminal is closed.
+    run goes on when its terminal is closed. One run at a time measures on a device; with --queue up
+    to four more wait for it, each in its turn.
     """
     from bench import run_progress, runs
     from bench.records import Protocol
 
     if resume is not None:
         _refuse_options_beside_resume()
-        start = partial(runs.resume, resume, data, by=runs.COMMAND_LINE)
+        start = partial(runs.resume, resume, data, by=runs.COMMAND_LINE, queue=queue)
     else:
         device = device or _first_device()
         precision = precision or ("amp-fp16" if device.startswith("cuda") else "fp32")
@@ -125,8 +128,12 @@ def run(
             time_limit_s=time_limit,
             largest_multiply_adds=None if max_gmacs is None else round(max_gmacs * 1e9),
         )
-        start = partial(runs.submit, request, data, by=runs.COMMAND_LINE)
-    end = run_progress.start_and_follow(start, data)
+        start = partial(runs.submit, request, data, by=runs.COMMAND_LINE, queue=queue)
+    try:
+        end = run_progress.start_and_follow(start, data)
+    except DeviceBusy as busy:
+        hint = "" if queue else " With --queue this one waits in line."
+        raise DeviceBusy(f"{busy}{hint}") from busy
     if as_json:
         rows = [row.to_json() for row in runs.measurements(end.run, data)]
         out.print_json({**end.to_json(), "rows": rows})
@@ -162,14 +169,16 @@ def runs(data: Path, output: str | None) -> None:
                 "who": status.who,
                 "title": status.title,
                 "error": status.error,
+                "place": status.place,
             }
             for status in found
         ],
-        columns=["run", "state", "done", "failures", "device", "who", "title", "error"],
-    )
+        columns=["run", "state", "done", "failures", "device", "who", "title", "error", "place"],
+    ).astype({"place": "Int64"})
     columns: out.Columns = {
         "run": ("run", out.text),
         "state": ("state", out.text),
+        **({"place": ("in line", out.number("d"))} if frame["place"].notna().any() else {}),
         "done": ("done", out.text),
         "failures": ("failures", out.number("d")),
         "device": ("device", out.text),
@@ -198,7 +207,9 @@ def cancel(run: str, *, as_json: bool, data: Path) -> None:
 
 @click.command(hidden=True)
 @click.argument("run", metavar="RUN")
-@click.option("--lock-fd", type=int, required=True, help="Descriptor that holds the device's lock.")
+@click.option(
+    "--lock-fd", type=int, required=True, help="Holds the device or a place in its queue."
+)
 @out.data_option
 def supervise(run: str, *, lock_fd: int, data: Path) -> None:
     """Carry out a run that was submitted. Started by `run` and by the dashboard."""
@@ -251,7 +262,7 @@ def _refuse_options_beside_resume() -> None:
     given = [
         parameter.opts[0] if isinstance(parameter, click.Option) else "PATTERN"
         for parameter in context.command.params
-        if parameter.name not in ("resume", "as_json", "data")
+        if parameter.name not in ("resume", "queue", "as_json", "data")
         and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
     ]
     if given:

@@ -17,5 +17,9 @@ class NotAllowed(BenchError):
     """The caller may not do this here: no permission, or the device is taken."""
 
 
+class DeviceBusy(NotAllowed):
+    """A run lives on the device, or others wait for it already."""
+
+
 class UnreadableFile(BenchError):
     """A file that cannot be trusted: truncated, of another schema, or absurdly large."""

@@ -10,11 +10,18 @@ Finished = tuple[str, float | None, float]
 Missing = tuple[str, float | None]
 
 
-def remaining_s(finished: Sequence[Finished], missing: Sequence[Missing]) -> float | None:
+def remaining_s(
+    finished: Sequence[Finished], missing: Sequence[Missing], *, pace: float = 1.0
+) -> float | None:
     """Seconds that the missing rows will take; None when nothing is finished.
 
     Each measure has its own straight line: so much for any model, and so much for each
     multiply-add. Neither is negative. A measure without a finished row costs what the others do.
+
+    Args:
+        finished: rows that are there.
+        missing: rows that are not.
+        pace: how much longer a multiply-add takes for the missing rows than it took for these.
     """
     if not finished:
         return None
@@ -26,7 +33,7 @@ def remaining_s(finished: Sequence[Finished], missing: Sequence[Missing]) -> flo
     total_s = 0.0
     for measure, cost in missing:
         base_s, per_cost, average_s = lines.get(measure, everywhere)
-        total_s += average_s if cost is None else base_s + per_cost * cost
+        total_s += average_s if cost is None else base_s + pace * per_cost * cost
     return total_s
 
 

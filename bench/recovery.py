@@ -88,12 +88,13 @@ def end_if_silent(folder: RunFolder, now: Status) -> None:
     What it leaves is then a run that died. Nothing happens on the first looks.
     """
     lock = run_status.lock_of(folder)
-    if lock is None:
+    seat = None if lock is None else run_status.seat(folder, lock)
+    if seat is None:
         return
     key, clock_s, beat = (
         (str(folder.data), folder.run),
         time.monotonic(),
-        locks.last_beat(lock),
+        locks.last_beat(seat[0]),
     )
     silence = _silences.setdefault(key, _Silence(beat, clock_s))
     if silence.beat != beat:
@@ -115,12 +116,15 @@ def end_if_silent(folder: RunFolder, now: Status) -> None:
 def kill_supervisor(folder: RunFolder) -> bool:
     """SIGKILL a run's supervisor, if it is the process that took the lock; its warden cleans up.
 
+    A run that waits for its device has a supervisor too, which holds a place in the queue.
+
     Returns whether there was one to kill.
     """
     lock = run_status.lock_of(folder)
-    holder = None if lock is None else locks.holder(lock)
-    if holder is None or (holder.run, holder.data) != (folder.run, str(folder.data)):
+    seat = None if lock is None else run_status.seat(folder, lock)
+    if seat is None:
         return False
+    holder = seat[1]
     if holder.pid is None or holder.began is None:
         return False
     supervisor = processes.find(holder.pid, holder.began)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from bench import catalogue, locks, permission
+from bench import catalogue, locks, permission, waiting
 from bench.devices import Device, devices, timm_names
 from bench.errors import InvalidRequest, NotAllowed
 from bench.permission import Asker
@@ -40,6 +40,14 @@ def busy(device: Device, holder: locks.Holder | None) -> str:
     """The sentence for a device that a run holds."""
     run = holder.run if holder and holder.run else "another run"
     return f"{device.name} is busy with run {run}: wait for it, or cancel it."
+
+
+def queue_is_full(device: Device) -> str:
+    """The sentence for a device that has as many runs waiting as may wait."""
+    return (
+        f"{device.name} is busy and {waiting.PLACES} runs wait for it, which is as many as may: "
+        "wait until one is over, or cancel one."
+    )
 
 
 def why_no_room(data: Path, *, rows: int) -> str | None:

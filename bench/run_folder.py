@@ -138,7 +138,8 @@ def every(data: Path) -> list[RunFolder]:
     """All runs of a data folder, newest first."""
     try:
         names = [entry.name for entry in os.scandir(data / "runs") if entry.is_dir()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        # run_checks.why_no_room says why nothing can be kept there.
         return []
     data = data.resolve()
     return [RunFolder(n, data) for n in sorted(names, reverse=True) if RUN_ID.fullmatch(n)]

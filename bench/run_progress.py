@@ -126,12 +126,16 @@ def _watch(run: str, data: Path, console: Console) -> Status:
             for row in rows[shown:]:
                 console.print(row_text(row), soft_wrap=True)
             shown = len(rows)
-            what = f"{_name(now.current)}: {now.phase}" if now.current else now.state
+            what = f"{_name(now.current)}: {now.phase}" if now.current else _stage(now)
             left = "" if now.eta_s is None else f"{_clock(now.eta_s)} left"
             bar.update(task, completed=now.done, total=now.total, what=what, left=left)
             if not now.alive:
                 return now
             time.sleep(LOOK_EVERY_S)
+
+
+def _stage(now: Status) -> str:
+    return now.state if now.place is None else f"waiting, number {now.place} in line"
 
 
 @contextmanager

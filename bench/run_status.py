@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from bench import eta, journal, locks, publication, run_folder, store
+from bench import eta, journal, locks, publication, run_folder, store, waiting
 from bench.errors import BenchError, InvalidRequest
 from bench.journal import Fold, Follower
 from bench.records import Measurement, Record, Workload, utc_now
@@ -30,7 +30,8 @@ class Status(Record):
     state is queued, starting or running while it lives, then done, partial, failed, cancelled or
     crashed. cancelling: somebody asked to stop and it has not ended yet. failures counts rows by
     outcome, flags counts them by flag. eta_s is None while nothing is known. damaged counts lines
-    of the journal that could not be read.
+    of the journal that could not be read. place is the number in the queue of a run that waits for
+    its device, 1 for the next one.
     """
 
     run: str
@@ -54,6 +55,7 @@ class Status(Record):
     workers: int
     damaged: int
     published: bool
+    place: int | None = None
 
     @property
     def alive(self) -> bool:
@@ -134,6 +136,7 @@ def ended(folder: RunFolder, state: str, error: str | None) -> Status:
         phase=None,
         eta_s=None,
         cancelling=False,
+        place=None,
         published=folder.results.exists(),
     )
 
@@ -212,11 +215,23 @@ def lock_of(folder: RunFolder) -> str | None:
 
 def lives(folder: RunFolder, fold: Fold) -> bool:
     """Whether somebody works on this run: on the way to its supervisor, or from there on."""
-    holder = None if fold.lock is None else locks.holder(fold.lock)
-    if holder is not None and (holder.run, holder.data) == (folder.run, str(folder.data)):
+    if fold.lock is not None and seat(folder, fold.lock) is not None:
         return True
     # In another container the same folder is there, and the lock of the device is not.
     return locks.is_locked(folder.journal)
+
+
+def seat(folder: RunFolder, device: str) -> tuple[str, locks.Holder] | None:
+    """The lock that this run holds, the device's or a place in its queue, and its holder.
+
+    None where it holds none that can be seen from here.
+    """
+    # The places first: a run whose turn has come holds both for a moment.
+    for name in (*waiting.places(device), device):
+        holder = locks.holder(name)
+        if holder is not None and (holder.run, holder.data) == (folder.run, str(folder.data)):
+            return name, holder
+    return None
 
 
 def _watch(folder: RunFolder) -> _Watch:
@@ -277,10 +292,19 @@ def _status(folder: RunFolder, watch: _Watch, fold: Fold) -> Status:
         workers=fold.workers,
         damaged=fold.damaged,
         published=folder.results.exists(),
+        place=_place(folder, fold) if state == "queued" else None,
     )
 
 
 CRASHED = "the run's supervisor ended without a word; what was measured is kept"
+
+
+def _place(folder: RunFolder, fold: Fold) -> int | None:
+    """Number in the device's queue, 1 for the next one; None: not in it, or not seen from here."""
+    line = [] if fold.lock is None else waiting.line(fold.lock)
+    runs = [(holder.run, holder.data) for _, holder in line]
+    me = folder.run, str(folder.data)
+    return runs.index(me) + 1 if me in runs else None
 
 
 def _eta_s(request: Request, fold: Fold) -> float | None:

@@ -1,6 +1,7 @@
 """The process that carries out one run: holds the device, keeps the journal, publishes at the end.
 
-It is detached: it outlives the browser tab, the server and the terminal that submitted it.
+It is detached: it outlives the browser tab, the server and the terminal that submitted it. Where
+the device is busy, it waits for its turn first.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from bench import journal, locks, processes, warden
+from bench import journal, locks, processes, waiting, warden
 from bench.errors import BenchError
 from bench.run_folder import RunFolder
 from bench.sweep import LIMITS, Limits, Outcome, sweep
@@ -29,7 +30,10 @@ HEARTBEAT_S = 1.0
 
 @dataclass
 class _Watch:
-    """What the supervisor looks at several times a second while a worker works."""
+    """What the supervisor looks at several times a second while it waits or a worker works.
+
+    lock is what it holds: the device's, or a place in the queue.
+    """
 
     folder: RunFolder
     lock: str
@@ -70,21 +74,31 @@ def supervise(
 
     Args:
         folder: a run that exists.
-        lock: descriptor that holds the device's lock; held until the run's end is written.
+        lock: descriptor that holds the device's lock, or a place in its queue; held until the
+            run's end is written.
         worker: the worker's command; None: bench.worker.
         limits: the deadlines.
     """
     os.set_inheritable(lock, False)
-    guard = warden.post(folder.run, keep=lock)
-    processes.adopt_orphans()
-    os.environ[processes.RUN_MARK] = folder.run
     before = journal.read(folder.journal)
     if before.lock is None:
         raise BenchError(f"the journal of run {folder.run} does not say who asked for what")
-    watch = _Watch(folder, before.lock)
+    watch = _Watch(folder, waiting.place_of(lock, before.lock) or before.lock)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, watch.note)
     events = journal.Journal(folder.journal)
+    if watch.lock != before.lock:
+        turn = _wait_for_turn(before.lock, watch)
+        if isinstance(turn, Outcome):
+            _end(folder, events, turn)
+            events.close()
+            os.close(lock)
+            return turn
+        os.close(lock)
+        lock, watch.lock = turn, before.lock
+    guard = warden.post(folder.run, keep=lock)
+    processes.adopt_orphans()
+    os.environ[processes.RUN_MARK] = folder.run
     events.append("starting", pid=os.getpid())
     outcome = _measure(folder, events, before, watch, worker=worker, limits=limits)
     processes.sweep(lambda: [p for p in processes.descendants() if p.pid != guard.pid])
@@ -96,6 +110,15 @@ def supervise(
     os.close(lock)
     guard.relieve()
     return outcome
+
+
+def _wait_for_turn(device: str, watch: _Watch) -> int | Outcome:
+    """The descriptor that holds the device, or how the run ended before its turn came."""
+    try:
+        lock = waiting.wait_for_turn(device, watch.lock, watch.asked_to_stop)
+    except BenchError as error:
+        return Outcome("failed", str(error))
+    return Outcome("cancelled", watch.who_stopped_it()) if lock is None else lock
 
 
 def _measure(

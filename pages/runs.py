@@ -38,9 +38,7 @@ def card(now: Status) -> None:
         facts.append(f"started by {now.who}")
     st.caption(words.escaped(" · ".join(facts)))
     if now.alive:
-        eta = f", {words.left(now.eta_s)}" if now.eta_s is not None else ""
-        share = now.done / now.total if now.total else 0.0
-        st.progress(share, text=f"{now.done:,} of {now.total:,}{eta}")
+        run_panel.progress(now)
     else:
         st.write(f"{now.done:,} of {words.counted(now.total, 'measurement')} made.")
     if now.failures:
@@ -81,11 +79,11 @@ def actions(now: Status) -> None:
                 "Resume",
                 key=f"resume-{now.run}",
                 icon=":material/resume:",
-                help="Measures exactly what is missing.",
+                help="Measures exactly what is missing; waits in line where the device is busy.",
             )
         ):
             try:
-                runs.resume(now.run, data.folder(), by=who.asker())
+                runs.resume(now.run, data.folder(), by=who.asker(), queue=True)
             except BenchError as error:
                 st.error(words.escaped(str(error)), icon=":material/error:")
             else:

@@ -77,4 +77,6 @@ def test_every_page_opens_without_torch(
             "data-test-script-state", "notRunning", timeout=60_000
         )
         expect(page.get_by_test_id("stException")).to_have_count(0)
+        expect(page.get_by_role("button", name="Run benchmark")).to_be_disabled()
+        expect(page.get_by_text("Measuring needs torch and timm")).to_be_visible()
         page.context.close()

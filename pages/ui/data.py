@@ -11,8 +11,10 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from bench import catalogue, licences, points, presets, results, runs, store
+from bench import catalogue, expected, licences, points, presets, results, runs, store
 from bench.errors import UnreadableFile
+from bench.expected import Expectation
+from bench.records import Protocol, Workload
 
 Signature = tuple[tuple[str, int, int], ...]
 
@@ -168,3 +170,23 @@ def weights_by_licence() -> pd.DataFrame:
         return licences.summary(catalogue.models(folder()))
     except UnreadableFile:
         return licences.summary(pd.DataFrame(columns=["tag", "licence"]))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def expectation(
+    speed: Signature,
+    pairs: list[tuple[str, int]],
+    measures: list[str],
+    *,
+    device: str,
+    kind: str,
+    precision: str,
+) -> Expectation | None:
+    """expected.expect for each measure of each (architecture, image size), cached."""
+    asked = [
+        Workload(architecture=architecture, image_size=size, measure=measure)
+        for architecture, size in pairs
+        for measure in measures
+    ]
+    protocol = Protocol(precision=precision)
+    return expected.expect(asked, device, kind, protocol=protocol, speed=_speed(speed)[0])

@@ -8,15 +8,20 @@ import importlib.util
 import streamlit as st
 
 from bench import catalogue, runs
+from bench.devices import Device
 from bench.errors import BenchError
-from bench.permission import why_not
+from bench.permission import Asker, why_not
 from bench.records import Protocol, Workload
 from bench.run_checks import why_no_room
 from bench.run_status import Status
 from pages.ui import data, selection, who, words
 
 POLL_S = 1.0
-QUICK, BEST, SEARCH = "Quick look", "Best of each family", "Search"
+QUICK, BEST, EVERYTHING, SEARCH = "Quick look", "Best of each family", "Everything", "Search"
+LISTED = {QUICK: "quick", EVERYTHING: "all"}
+# In the session: a run that ends meanwhile reruns the page, which would otherwise close the form.
+FORM_IS_OPEN = "run_form_is_open"
+START, WAIT = "Start", "Add to the queue"
 PRECISIONS = {
     "cpu": ["fp32", "bf16", "amp-bf16"],
     "cuda": ["amp-fp16", "amp-bf16", "bf16", "fp16", "fp32"],
@@ -39,17 +44,32 @@ def sidebar_foot() -> None:
         for problem in runs.recover(folder):
             st.warning(words.escaped(problem), icon=":material/warning:")
         alive = [status for status in runs.list_runs(folder) if status.alive]
-        for status in alive:
+        for status in sorted(alive, key=lambda status: status.place or 0):
             with st.container(border=True, key=f"progress-{status.run}"):
                 _progress(status.run)
+        reason = why_not(who.asker()) or _why_no_torch() or why_no_room(folder, rows=1)
         if not alive:
-            _button()
+            _button(reason)
+        elif reason is None:
+            st.button(
+                "Another benchmark",
+                on_click=_open_form,
+                kwargs={"beside": True},
+                key="another_benchmark",
+                type="tertiary",
+                icon=":material/playlist_add:",
+                help="On another device at once, on a busy one in its turn.",
+            )
+    if reason is None and st.session_state.get(FORM_IS_OPEN):
+        _dialog()
 
 
-def _button() -> None:
-    reason = why_not(who.asker()) or _why_no_torch() or why_no_room(data.folder(), rows=1)
-    pressed = st.button(
+def _button(reason: str | None) -> None:
+    """Run benchmark; off where there is a reason, which is said."""
+    st.button(
         "Run benchmark",
+        on_click=_open_form,
+        kwargs={"beside": False},
         type="primary",
         width="stretch",
         icon=":material/speed:",
@@ -59,8 +79,16 @@ def _button() -> None:
     )
     if reason is not None:
         st.caption(words.escaped(reason))
-    if pressed:
-        _dialog()
+
+
+def _open_form(*, beside: bool) -> None:
+    """Callback. Unless it is to run beside another, a press while a run lives shows that run."""
+    is_free = not any(status.alive for status in runs.list_runs(data.folder()))
+    st.session_state[FORM_IS_OPEN] = beside or is_free
+
+
+def _close_form() -> None:
+    st.session_state[FORM_IS_OPEN] = False
 
 
 def _why_no_torch() -> str | None:
@@ -85,7 +113,7 @@ def _progress(run: str) -> None:
             st.session_state["lay_beside"] = run
         st.rerun()
     st.markdown(f"**{_words(now)}**")
-    st.progress(now.done / now.total if now.total else 0.0, text=_how_far(now))
+    progress(now)
     if now.current is not None:
         st.caption(
             words.escaped(
@@ -139,14 +167,23 @@ def _words(now: Status) -> str:
     return words.escaped(f"Benchmark of {now.title}")
 
 
-def _how_far(now: Status) -> str:
-    if now.state != "running":
-        return f"{now.state} …"
-    eta = f", {words.left(now.eta_s)}" if now.eta_s is not None else ""
-    return f"{now.done} of {now.total}{eta}"
+def progress(now: Status) -> None:
+    """How far a living run is, as a bar and in words; or where in line it waits."""
+    if now.place is not None:
+        text = f"waiting for {_device_name(now.device)}: number {now.place} in line"
+    elif now.state != "running":
+        text = f"{now.state} …"
+    else:
+        eta = f", {words.left(now.eta_s)}" if now.eta_s is not None else ""
+        text = f"{now.done:,} of {now.total:,}{eta}"
+    st.progress(now.done / now.total if now.total else 0.0, text=words.escaped(text))
 
 
-@st.dialog("Run a benchmark on this machine", width="medium")
+def _device_name(device: str) -> str:
+    return next((found.name for found in runs.devices() if found.id == device), device)
+
+
+@st.dialog("Run a benchmark on this machine", width="medium", on_dismiss=_close_form)
 def _dialog() -> None:
     try:
         _form()
@@ -164,7 +201,7 @@ def _form() -> None:
     if not usable:
         return
     preset = st.segmented_control(
-        "Models", [QUICK, BEST, SEARCH], default=QUICK, required=True, key="run_preset"
+        "Models", [QUICK, BEST, EVERYTHING, SEARCH], default=QUICK, required=True, key="run_preset"
     )
     names: list[str] = []
     if preset == SEARCH:
@@ -204,36 +241,76 @@ def _form() -> None:
         f"ends after {words.counted(minutes, 'minute')} at the latest. "
         "You may close the page meanwhile."
     )
-    if st.button(
-        "Start", type="primary", disabled=not count, key="run_start", icon=":material/play_arrow:"
-    ):
-        workloads = tuple(
-            Workload(architecture=architecture, image_size=size, measure=measure)
-            for architecture, size in pairs
-            for measure in measures
+    if count:
+        st.caption(_expected(pairs, measures, device, precision))
+    ahead = runs.ahead(device)
+    if ahead:
+        st.caption(
+            words.escaped(f"{device.name} is busy: this one waits for ")
+            + f"{words.counted(ahead, 'other')}."
         )
-        _start(workloads, device.id, precision, minutes * 60.0)
+    # What the button said when it was pressed; since then the device may have become busy.
+    promised = st.session_state.get("run_promised", START)
+    label = st.session_state["run_promised"] = WAIT if ahead else START
+    if st.button(
+        label, type="primary", disabled=not count, key="run_start", icon=":material/play_arrow:"
+    ):
+        by = who.asker()
+        request = runs.Request(
+            workloads=tuple(
+                Workload(architecture=architecture, image_size=size, measure=measure)
+                for architecture, size in pairs
+                for measure in measures
+            ),
+            device=device.id,
+            protocol=Protocol(precision=precision),
+            who=by.who,
+            time_limit_s=minutes * 60.0,
+        )
+        _start(request, by, queue=promised == WAIT)
 
 
-def _start(
-    workloads: tuple[Workload, ...], device: str, precision: str, time_limit_s: float
-) -> None:
-    by = who.asker()
-    request = runs.Request(
-        workloads=workloads,
-        device=device,
-        protocol=Protocol(precision=precision),
-        who=by.who,
-        time_limit_s=time_limit_s,
-    )
-    st.session_state["started_run"] = runs.submit(request, data.folder(), by=by)
+def _start(request: runs.Request, by: Asker, *, queue: bool) -> None:
+    """Start the run and close the form; or show the run that was asked the very same before."""
+    known = {status.run for status in runs.list_runs(data.folder())}
+    run = runs.submit(request, data.folder(), by=by, queue=queue)
+    if run in known:
+        st.session_state["toast"] = f"{_words(runs.status(run, data.folder()))} was started before."
+    else:
+        st.session_state["started_run"] = run
+    _close_form()
     st.rerun()
+
+
+def _expected(
+    pairs: list[tuple[str, int]], measures: list[str], device: Device, precision: str
+) -> str:
+    """A sentence on how long that takes, as far as anything is known, as Markdown."""
+    found = data.expectation(
+        data.speed_signature(),
+        pairs,
+        measures,
+        device=device.name,
+        kind=device.kind,
+        precision=precision,
+    )
+    if found is None:
+        return "How long that takes is not known: nothing was measured on such a device yet."
+    about = f"about {words.roughly(found.seconds)}"
+    basis = words.counted(found.rows, "measurement")
+    if found.device == device.name:
+        with_it = "" if found.precision == precision else f" with {found.precision}"
+        return f"Takes {about}, going by {basis} made here{with_it}."
+    other = words.escaped(found.device)
+    if found.pace is None:
+        return f"How long that takes here is not known; on {other} it would be {about}."
+    return f"Takes {about}, going by {basis} on {other} and the published speeds of both."
 
 
 def _pairs(preset: str, names: list[str]) -> list[tuple[str, int]]:
     """The (architecture, image size) pairs of a preset; the quickest first."""
     if preset == SEARCH:
         return catalogue.work_list(architectures=names) if names else []
-    if preset == QUICK:
-        return catalogue.work_list(preset="quick")
+    if preset in LISTED:
+        return catalogue.work_list(preset=LISTED[preset])
     return data.best_of_each_family(data.speed_signature(), data.accuracy_signature())

@@ -21,6 +21,13 @@ def time(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def roughly(seconds: float) -> str:
+    """A duration that nobody knows exactly: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 100:
+        return f"{max(1, float(f'{seconds:.1g}') if seconds < 10 else round(seconds, -1)):.0f} s"
+    return time(max(120.0, seconds))
+
+
 def left(seconds: float) -> str:
     """How long something will still take, as roughly as that can be known."""
     return f"{max(1, round(seconds))} s left" if seconds < 100 else f"{time(seconds)} left"

@@ -3,7 +3,7 @@
 python -m tests.faults.press DATA PLAN_JSON TIMES [MOMENT]
 
 Prints the ids that came back, one a line. MOMENT is the reading of the system's monotonic clock at
-which to press, so that several processes press together.
+which to press, so that several processes press together. Every second press would wait in line.
 """
 
 import json
@@ -24,11 +24,11 @@ def main():
     start = stage.start_with(plan)
     runs.devices()
 
-    def press(_):
-        while time.monotonic() < moment:
-            pass
+    def press(number):
+        time.sleep(max(0.0, moment - time.monotonic()))
+        request = stage.request(*stage.NAMES)
         try:
-            return runs.submit(stage.request(*stage.NAMES), data, by=COMMAND_LINE, start=start)
+            return runs.submit(request, data, by=COMMAND_LINE, queue=number % 2 == 1, start=start)
         except NotAllowed:
             return None
 

@@ -46,9 +46,9 @@ def request(*names, measure="latency", **rest):
     return runs.Request(workloads=workloads, device="cpu", **rest)
 
 
-def submit(data, *names, plan=None, limits=None, by=COMMAND_LINE, **rest):
+def submit(data, *names, plan=None, limits=None, by=COMMAND_LINE, queue=False, **rest):
     start = start_with(plan, limits=limits)
-    return runs.submit(request(*names, **rest), data, by=by, start=start)
+    return runs.submit(request(*names, **rest), data, by=by, queue=queue, start=start)
 
 
 def until(condition, what, *, timeout_s=30.0):

@@ -4,7 +4,7 @@ import os
 import random
 from pathlib import Path
 
-from tests.faults import kills, surroundings
+from tests.faults import kills, queues, surroundings
 from tests.faults.audit import Damage
 
 FAULTS = {
@@ -29,7 +29,10 @@ FAULTS = {
         surroundings.torn_journal,
         surroundings.damaged_parquet,
         surroundings.two_dashboards,
-        surroundings.fifty_presses,
+        queues.hundred_presses,
+        queues.full_queue,
+        queues.killed_in_the_queue,
+        queues.server_killed_while_a_run_waits,
         surroundings.clock_jump,
         surroundings.out_of_memory_kill,
         surroundings.unreadable_request,

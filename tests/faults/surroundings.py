@@ -1,12 +1,10 @@
 """Faults of what surrounds a run: the disk, the files, the clock, the memory, other dashboards."""
 
 import contextlib
-import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -217,27 +215,6 @@ def two_dashboards(folder, rng):
     found = [event["event"] for event in stage.events(data, run)]
     damage.duplicated += found.count("recovered") - 1
     damage.corrupt += statuses != [0, 0]
-    return damage
-
-
-def fifty_presses(folder, rng):
-    """Fifty presses in the same instant, from five processes: one run."""
-    data = folder / "data"
-    # It lives until it is cancelled, so that a press that comes late meets it too.
-    plan = {stage.NAMES[0]: "slow:600"}
-    command = [sys.executable, "-m", "tests.faults.press", str(data), json.dumps(plan), "10"]
-    moment = time.monotonic() + 2.0
-    presses = [
-        subprocess.Popen([*command, str(moment)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for _ in range(5)
-    ]
-    made = [line for press in presses for line in press.communicate(timeout=120)[0].split()]
-    damage = Damage(duplicated=abs(len(made) - 1))
-    damage.duplicated += [now.run for now in runs.list_runs(data)] != made
-    for run in made:
-        runs.cancel(run, data, by=COMMAND_LINE)
-        stage.over(run, data)
-        damage += audit(run, data)
     return damage
 
 
