@@ -12,9 +12,6 @@ from playwright.sync_api import Page, expect
 
 MODELS = ("tinynet_e", "lcnet_050", "mobilenetv3_small_100", "resnet18", "regnetx_002")
 PATIENCE_MS = 120_000
-SHOWN_WITHIN_MS = 2_000
-# The page asks once a second; a press has to travel, too.
-SLACK_MS = 3_000
 
 
 def start_from_the_sidebar(page: Page, models: tuple[str, ...]) -> None:
@@ -53,7 +50,6 @@ def test_a_run_outlives_tab_and_server_and_can_be_cancelled_and_resumed(
         expect(progress).to_be_visible(timeout=PATIENCE_MS)
 
         progress.get_by_role("button", name="Cancel").click()
-        expect(progress.get_by_text("Cancelling")).to_be_visible(timeout=SHOWN_WITHIN_MS + SLACK_MS)
         expect(progress).to_be_hidden(timeout=PATIENCE_MS)
 
         again.goto("/runs")

@@ -2,7 +2,9 @@
 
 python -m tests.faults --long              1,000 random kills, every other fault 20 times
 python -m tests.faults --only sigterm      one fault, once
-python -m tests.faults --fuzz 50000        so many mutated Parquet files, and so many journals
+python -m tests.faults --fuzz 25000        so many mutants each of Parquet files, journals and two
+                                           kinds of CSV files, and a fiftieth of that of links
+python -m tests.faults --shown 5           so often: how soon a page shows what happened
 """
 
 import shutil
@@ -15,7 +17,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from tests.faults.audit import Damage
-from tests.faults.fuzz import READERS
+from tests.faults.fuzz import READERS, share
 from tests.faults.fuzz import survey as read_mutants
 from tests.faults.suite import FAULTS, attempt
 from tests.faults.surroundings import NotPossibleHere
@@ -29,12 +31,15 @@ TRIES = 20
 @click.option("--only", type=click.Choice(list(FAULTS)), multiple=True)
 @click.option("--tries", type=click.IntRange(1), help="Tries of each fault.")
 @click.option("--fuzz", type=click.IntRange(1), help="Read so many mutants of each kind of file.")
+@click.option("--shown", type=click.IntRange(1), help="Measure so often when a page shows it.")
 @click.option("--seed", type=int, default=0, show_default=True)
-def main(*, is_long, only, tries, fuzz, seed):
+def main(*, is_long, only, tries, fuzz, shown, seed):
     """Bring about every fault and count what it damaged."""
     console = Console(width=110)
     if fuzz:
         raise SystemExit(0 if survey(fuzz, seed, console) else 1)
+    if shown:
+        raise SystemExit(0 if look(shown, console) else 1)
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     table = Table(
         Column("fault", no_wrap=True),
@@ -66,16 +71,33 @@ def survey(count, seed, console):
     harmless = True
     for kind in READERS:
         began = time.monotonic()
-        found = read_mutants(kind, seed, count)
+        wanted = share(kind, count)
+        found = read_mutants(kind, seed, wanted)
         for what, seeds in zip(("crashed", "hung", "wrong"), found, strict=True):
             if seeds:
                 console.print(f"{kind}: {what} at {seeds[:20]}")
         harmless &= not any(found)
         table.add_row(
-            kind, str(count), *(str(len(s)) for s in found), f"{time.monotonic() - began:.0f}"
+            kind, str(wanted), *(str(len(s)) for s in found), f"{time.monotonic() - began:.0f}"
         )
     console.print(table)
     return harmless
+
+
+def look(tries, console):
+    """Measure how soon things are shown; whether all were in time."""
+    # Playwright is wanted for this alone.
+    from tests.faults.shown import measure
+
+    table = Table("shown", "within s", "tries", "median s", "longest s", "too late")
+    in_time = True
+    for what, bound_s, count, median_s, longest_s, late in measure(tries).lines():
+        table.add_row(
+            what, f"{bound_s:g}", str(count), f"{median_s:.2f}", f"{longest_s:.2f}", str(late)
+        )
+        in_time &= not late
+    console.print(table)
+    return in_time
 
 
 def repeat(name, tries, kills, *, seed, folder, console):

@@ -1,108 +1,41 @@
-"""Mutated files: none may crash the reader, hang it, or be read as something else than it was.
+"""Mutated input: none may crash the reader, hang it, or be read as something else than it was.
 
 python -m tests.faults.fuzz parquet SEED COUNT      reads COUNT mutants, in this process, and says
                                                     each one's number first
 """
 
-import io
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from bench import journal, store
-from bench.errors import UnreadableFile
-from bench.records import Environment, Measurement, Protocol, Workload
 from bench.worker_process import ROOT
+from tests.faults.fuzz_csv import AccuracyReader, SpeedReader
+from tests.faults.fuzz_files import JournalReader, ParquetReader
+from tests.faults.fuzz_links import LinkReader
 
+# Of the processor's time: that of the day says more about who else uses the machine.
 HANG_S = 5.0
-ENVIRONMENT = Environment(device="GPU", device_kind="cuda", torch="2.13.0", timm="1.0.31")
+# One that waits for ever uses none.
+GIVE_UP_S = 60
+
+READERS = {
+    "parquet": ParquetReader,
+    "journal": JournalReader,
+    "speed_csv": SpeedReader,
+    "accuracy_csv": AccuracyReader,
+    "link": LinkReader,
+}
+# A link draws a whole page, a thousand times the work of reading a file.
+SHARE = {"link": 1 / 50}
 
 
-def rows(count=40):
-    """Rows that look like a run's."""
-    began = datetime(2026, 11, 23, tzinfo=UTC)
-    for n in range(count):
-        outcome = "ok" if n % 7 else "out_of_memory"
-        yield Measurement(
-            workload=Workload(architecture=f"model_{n}", image_size=224, measure="throughput"),
-            outcome=outcome,
-            measured_at=began + timedelta(seconds=n),
-            batch_size=64,
-            samples_s=tuple(0.01 + n * 1e-4 + k * 1e-6 for k in range(20)) if n % 7 else (),
-            message=None if n % 7 else "too large",
-        )
-
-
-def mutate(content: bytes, rng: random.Random) -> bytes:
-    """Damage as disks, networks and people do it; half of it near the end, where a footer lies."""
-    data = bytearray(content)
-
-    def place():
-        near_end = len(data) > 2048 and rng.random() < 0.5
-        return rng.randrange(len(data) - 2048 if near_end else 0, len(data))
-
-    for _ in range(rng.randint(1, 3)):
-        at = place()
-        match rng.randrange(6):
-            case 0 | 1:
-                data[at] ^= 1 << rng.randrange(8)
-            case 2:
-                data[at] = rng.randrange(256)
-            case 3:
-                del data[at : at + rng.randint(1, 64)]
-            case 4:
-                data[at:at] = data[at : at + rng.randint(1, 64)]
-            case _:
-                size = min(rng.randint(1, 64), len(data) - at)
-                data[at : at + size] = bytes(size)
-        if len(data) < 16:
-            break
-    return bytes(data if rng.random() < 0.9 else data[: place()])
-
-
-class ParquetReader:
-    def __init__(self, folder):
-        self.path = folder / "mutant.parquet"
-        self.table = store.speed_table("fuzz", rows(), Protocol(), ENVIRONMENT, {})
-        store.publish(self.table, self.path)
-        self.content = self.path.read_bytes()
-        self.metadata = pq.read_schema(io.BytesIO(self.content)).metadata
-
-    def is_wrong(self, mutant):
-        self.path.write_bytes(mutant)
-        try:
-            return not store.read(self.path, store.SPEED_SCHEMA).equals(self.table)
-        except UnreadableFile:
-            return False
-
-
-class JournalReader:
-    def __init__(self, folder):
-        path = folder / "journal.jsonl"
-        events = journal.Journal(path)
-        events.append("ready", environment=ENVIRONMENT.to_json(), pid=1)
-        for row in rows():
-            events.append("measurement", measurement=row.to_json(), duration_s=1.0)
-        events.append("end", state="done", error=None)
-        events.close()
-        self.path = path
-        self.content = path.read_bytes()
-        self.rows = journal.read(path).rows
-
-    def is_wrong(self, mutant):
-        self.path.write_bytes(mutant)
-        found = journal.read(self.path)
-        journal.last(self.path)
-        return any(self.rows.get(work) != row for work, row in found.rows.items())
-
-
-READERS = {"parquet": ParquetReader, "journal": JournalReader}
+def share(kind, count):
+    """How many mutants of this kind there are where there are so many files of a kind."""
+    return max(1, round(count * SHARE.get(kind, 1)))
 
 
 def survey(kind, seed, count):
@@ -119,7 +52,7 @@ def survey(kind, seed, count):
             break
         # The process died of the last one that it told of.
         last = next((int(line) for line in reversed(lines) if line.isdigit()), seed)
-        crashed.append(last)
+        (hung if done.returncode == -signal.SIGALRM else crashed).append(last)
         seed = last + 1
     return crashed, hung, wrong
 
@@ -131,11 +64,13 @@ def main():
         for number in range(seed, seed + count):
             # Told first, so that whoever watches knows which one this process died of.
             _say(number)
-            mutant = mutate(reader.content, random.Random(number))
-            began = time.monotonic()
+            mutant = reader.mutant(random.Random(number))
+            began = time.process_time()
+            signal.alarm(GIVE_UP_S)
             if reader.is_wrong(mutant):
                 _say(f"wrong {number}")
-            if time.monotonic() - began > HANG_S:
+            signal.alarm(0)
+            if time.process_time() - began > HANG_S:
                 _say(f"hang {number}")
     _say("end")
 

@@ -81,6 +81,13 @@ class Worker:
         time.sleep(float(seconds))
         self.answer(workload)
 
+    def gate(self, workload, path):
+        """Wait until somebody makes a file."""
+        self.phase(workload, "measure", 600.0)
+        while not Path(path).exists():
+            time.sleep(0.01)
+        self.answer(workload)
+
     def segfault(self, workload, _):
         self.phase(workload, "build")
         ctypes.string_at(0)
