@@ -91,6 +91,7 @@ def serve(
     python: str | Path = sys.executable,
     env: dict[str, str] | None = None,
     stop_runs: bool = True,
+    script: str = "app.py",
 ) -> Iterator[Server]:
     """Start the dashboard on a free loopback port; stop it, and every run it started, at the end.
 
@@ -101,12 +102,13 @@ def serve(
         python: the interpreter, and with it the packages.
         env: further environment variables.
         stop_runs: end its runs too; otherwise they go on, as they do when a server is restarted.
+        script: what Streamlit runs, as seen from the project's folder.
     """
     port = _free_port()
     log_path = home / "server.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [str(python), "-m", "streamlit", "run", "app.py"],
+            [str(python), "-m", "streamlit", "run", script],
             cwd=REPOSITORY,
             env=_server_environment(data, home, port) | (env or {}),
             stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 # The view of the first chart on the page, or null while there is none.
-_VIEW = """
+VIEW = """
 () => {
   const element = document.querySelector('[data-testid="stVegaLiteChart"]');
   const key = element && Object.keys(element).find(name => name.startsWith('__reactFiber'));
@@ -60,7 +60,7 @@ def until(page: Page, condition: str, argument: Any = None) -> None:
     """Until the first chart's rows meet a condition: a JavaScript function of rows, argument."""
     page.wait_for_function(
         f"""argument => {{
-          const view = ({_VIEW})();
+          const view = ({VIEW})();
           return view !== null && ({condition})(({_ROWS})(view), argument);
         }}""",
         arg=argument,
@@ -70,14 +70,14 @@ def until(page: Page, condition: str, argument: Any = None) -> None:
 
 def domain(page: Page, axis: str) -> list[float]:
     """Both ends of an axis (`x` or `y`) as they are drawn now."""
-    return page.evaluate(f"axis => ({_VIEW})().scale(axis).domain()", axis)
+    return page.evaluate(f"axis => ({VIEW})().scale(axis).domain()", axis)
 
 
 def until_zoomed_in(page: Page, whole: list[float]) -> None:
     """Until the time axis shows less than it did."""
     page.wait_for_function(
         f"""([low, high]) => {{
-          const [left, right] = ({_VIEW})().scale('x').domain();
+          const [left, right] = ({VIEW})().scale('x').domain();
           return left > low && right < high;
         }}""",
         arg=whole,
@@ -87,7 +87,7 @@ def until_zoomed_in(page: Page, whole: list[float]) -> None:
 def plot(page: Page) -> tuple[float, float]:
     """The plot's width and height in pixels."""
     width, height = page.evaluate(
-        f"() => {{ const v = ({_VIEW})(); return [v.signal('width'), v.signal('height')]; }}"
+        f"() => {{ const v = ({VIEW})(); return [v.signal('width'), v.signal('height')]; }}"
     )
     return width, height
 
@@ -96,7 +96,7 @@ def origin(page: Page) -> tuple[float, float]:
     """Where the plot's upper left corner is in the window."""
     left, top = page.evaluate(
         f"""() => {{
-          const view = ({_VIEW})();
+          const view = ({VIEW})();
           const box = view.container().querySelector('canvas').getBoundingClientRect();
           const [x, y] = view.origin();
           return [box.left + x, box.top + y];
@@ -107,7 +107,7 @@ def origin(page: Page) -> tuple[float, float]:
 
 def rows(page: Page) -> list[dict[str, Any]]:
     """The rows that the chart was given."""
-    return page.evaluate(f"() => JSON.parse(JSON.stringify(({_ROWS})(({_VIEW})()), {_PLAIN}))")
+    return page.evaluate(f"() => JSON.parse(JSON.stringify(({_ROWS})(({VIEW})()), {_PLAIN}))")
 
 
 def shown(page: Page) -> list[dict[str, Any]]:
@@ -117,4 +117,4 @@ def shown(page: Page) -> list[dict[str, Any]]:
 
 def marks(page: Page, kind: str) -> list[dict[str, Any]]:
     """The marks of a kind (`symbol`, `text`, `line`, `rule`) with their bounds."""
-    return page.evaluate(f"kind => ({_MARKS})(({_VIEW})(), kind)", kind)
+    return page.evaluate(f"kind => ({_MARKS})(({VIEW})(), kind)", kind)
