@@ -110,3 +110,10 @@ def label(results_set: pd.Series) -> str:
     elif pd.notna(results_set["measured_at"]):
         parts.append(f"measured {results_set['measured_at']:%Y-%m-%d %H:%M}")
     return " · ".join(parts)
+
+
+def labels(sets: pd.DataFrame) -> pd.Series:
+    """The labels of all results sets, with the id where two would be the same; indexed as sets."""
+    names = pd.Series([label(row) for _, row in sets.iterrows()], index=sets.index, dtype=object)
+    twice = names.duplicated(keep=False)
+    return names.mask(twice, names + " · " + sets["run"])

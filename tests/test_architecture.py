@@ -144,9 +144,28 @@ def test_a_process_that_does_not_measure_starts_without_torch(module: str) -> No
     assert not heavy, f"importing {module} imports torch or timm: {heavy}"
 
 
-@pytest.mark.parametrize("module", BENCH)
+# Above both bench and the dashboard, as app.py is above the pages: it adds the one command that
+# draws (`report`) to those of bench.cli. Nothing may import it.
+ROOT = "bench.__main__"
+DASHBOARD = {"streamlit", "altair", "vl_convert", "pages", "app"}
+
+
+@pytest.mark.parametrize("module", sorted(set(BENCH) - {ROOT}))
 def test_bench_knows_nothing_of_the_dashboard(module: str) -> None:
-    assert not packages(imports(module)) & {"streamlit", "altair", "pages", "app"}
+    assert not packages(imports(module)) & DASHBOARD
+
+
+def test_the_command_line_s_root_stands_above_both_and_loads_no_chart() -> None:
+    assert imports(ROOT) == {"bench.cli", "pages.ui.report_command"}
+    assert not [module for module in FILES if ROOT in imports(module)]
+    loaded = packages(reached(ROOT, at_start_only=True))
+    assert not loaded & (DASHBOARD - {"pages"}), loaded
+    assert "altair" in packages(reached(ROOT)), "the walk sees what report draws with"
+
+
+def test_a_report_uses_none_of_the_server_s_caches() -> None:
+    # Streamlit's caches warn of every import outside of a server.
+    assert "pages.ui.data" not in reached("pages.ui.report_command")
 
 
 def test_charts_are_drawn_without_streamlit() -> None:
@@ -194,7 +213,7 @@ def test_importing_prints_nothing_and_starts_nothing() -> None:
     light = [
         name
         for name in BENCH
-        if name != "bench.__main__" and not packages(reached(name, at_start_only=True)) & HEAVY
+        if name != ROOT and not packages(reached(name, at_start_only=True)) & HEAVY
     ]
     code = f"""
 import importlib, sys, threading

@@ -6,7 +6,7 @@ import click
 import pytest
 from harness import REPOSITORY
 
-from bench.cli import main
+from bench.__main__ import main
 
 COMMANDS = sorted(name for name, command in main.commands.items() if not command.hidden)
 

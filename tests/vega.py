@@ -1,6 +1,7 @@
 """What a chart on the page really draws: asked of the Vega view behind its canvas.
 
-Streamlit keeps the view to itself, so it is found where React keeps the chart component's state.
+Streamlit keeps the view to itself, so it is found where React keeps the chart component's state; a
+report hands its view out as VEGA_DEBUG.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ from playwright.sync_api import Page
 # The view of the first chart on the page, or null while there is none.
 VIEW = """
 () => {
+  if (globalThis.VEGA_DEBUG) return VEGA_DEBUG.view;
   const element = document.querySelector('[data-testid="stVegaLiteChart"]');
   const key = element && Object.keys(element).find(name => name.startsWith('__reactFiber'));
   for (let fibre = key && element[key]; fibre; fibre = fibre.return) {
@@ -47,7 +49,7 @@ _MARKS = """
 """
 
 # Streamlit names the rows that it hands over `source` where the specification holds no data.
-_ROWS = "view => view.data('source')"
+_ROWS = "view => view.data(globalThis.VEGA_DEBUG ? 'points' : 'source')"
 _PLAIN = "(key, value) => typeof value === 'bigint' ? Number(value) : value"
 
 
@@ -99,7 +101,8 @@ def origin(page: Page) -> tuple[float, float]:
           const view = ({VIEW})();
           const box = view.container().querySelector('canvas').getBoundingClientRect();
           const [x, y] = view.origin();
-          return [box.left + x, box.top + y];
+          const padding = view.padding();
+          return [box.left + x + padding.left, box.top + y + padding.top];
         }}"""
     )
     return left, top

@@ -93,9 +93,7 @@ def sets(speed: Signature) -> pd.DataFrame:
         frame = pd.concat([*living, frame], ignore_index=True)
     # A run in which everything failed has nothing to draw; the Runs page tells of it.
     frame = frame[frame["measures"].map(bool).astype(bool)].reset_index(drop=True)
-    frame["label"] = [results.label(row) for _, row in frame.iterrows()]
-    twice = frame["label"].duplicated(keep=False)
-    frame.loc[twice, "label"] += " · " + frame.loc[twice, "run"]
+    frame["label"] = results.labels(frame)
     return frame.set_index("run", drop=False)
 
 

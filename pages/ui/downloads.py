@@ -10,6 +10,8 @@ import pandas as pd
 import streamlit as st
 import vl_convert
 
+from pages.ui import theme
+
 PICTURE_WIDTH = 1100
 PNG_SCALE = 2.0
 # A spreadsheet takes text that begins so for a formula; an apostrophe in front makes it text.
@@ -25,11 +27,11 @@ def buttons(spec: Mapping[str, Any], rows: pd.DataFrame, points: pd.DataFrame, n
         points: the points behind it (points.POINT_COLUMNS).
         name: the files' name without its ending.
     """
-    theme = _theme()
+    config = _theme()
     with st.container(horizontal=True, key="downloads"):
         for label, make, mime in (
-            ("SVG", partial(svg, spec, rows, theme), "image/svg+xml"),
-            ("PNG", partial(png, spec, rows, theme), "image/png"),
+            ("SVG", partial(svg, spec, rows, config), "image/svg+xml"),
+            ("PNG", partial(png, spec, rows, config), "image/png"),
             ("CSV", partial(csv, points), "text/csv"),
             ("Parquet", partial(parquet, points), "application/vnd.apache.parquet"),
         ):
@@ -45,14 +47,14 @@ def buttons(spec: Mapping[str, Any], rows: pd.DataFrame, points: pd.DataFrame, n
             )
 
 
-def svg(spec: Mapping[str, Any], rows: pd.DataFrame, theme: Mapping[str, Any]) -> bytes:
+def svg(spec: Mapping[str, Any], rows: pd.DataFrame, config: Mapping[str, Any]) -> bytes:
     """The chart as a picture that scales."""
-    return vl_convert.vegalite_to_svg(_complete(spec, rows, theme)).encode()
+    return vl_convert.vegalite_to_svg(_complete(spec, rows, config)).encode()
 
 
-def png(spec: Mapping[str, Any], rows: pd.DataFrame, theme: Mapping[str, Any]) -> bytes:
+def png(spec: Mapping[str, Any], rows: pd.DataFrame, config: Mapping[str, Any]) -> bytes:
     """The chart as pixels, at twice the size of the screen's."""
-    return vl_convert.vegalite_to_png(_complete(spec, rows, theme), scale=PNG_SCALE)
+    return vl_convert.vegalite_to_png(_complete(spec, rows, config), scale=PNG_SCALE)
 
 
 def csv(points: pd.DataFrame) -> bytes:
@@ -72,34 +74,19 @@ def parquet(points: pd.DataFrame) -> bytes:
 
 
 def _complete(
-    spec: Mapping[str, Any], rows: pd.DataFrame, theme: Mapping[str, Any]
+    spec: Mapping[str, Any], rows: pd.DataFrame, config: Mapping[str, Any]
 ) -> dict[str, Any]:
     values = json.loads(rows.to_json(orient="records"))
     return {
         **spec,
         "data": {"values": values},
         "width": PICTURE_WIDTH,
-        "config": {**spec.get("config", {}), **theme},
+        "config": {**spec.get("config", {}), **config},
     }
 
 
 def _theme() -> dict[str, Any]:
     """The page's colours as Vega's configuration: a picture looks like the page it is from."""
     kind = st.context.theme.type or "light"
-    text = st.get_option(f"theme.{kind}.textColor")
-    grid = st.get_option(f"theme.{kind}.borderColor")
-    return {
-        "background": st.get_option(f"theme.{kind}.backgroundColor"),
-        "font": "sans-serif",
-        "range": {"category": st.get_option(f"theme.{kind}.chartCategoricalColors")},
-        "axis": {
-            "labelColor": text,
-            "titleColor": text,
-            "gridColor": grid,
-            "domain": False,
-            "ticks": False,
-            "titleFontWeight": "normal",
-        },
-        "legend": {"labelColor": text, "titleColor": text, "titleFontWeight": "normal"},
-        "view": {"stroke": None},
-    }
+    names = ("textColor", "borderColor", "backgroundColor", "chartCategoricalColors")
+    return theme.vega_config({name: st.get_option(f"theme.{kind}.{name}") for name in names})
