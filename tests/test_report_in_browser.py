@@ -151,7 +151,9 @@ def test_it_filters_hovers_and_zooms_and_the_table_follows(
     assert not page.url.partition("#")[2]
 
 
-def test_a_heading_sorts_and_says_so(report: Path, open_file: Callable[..., Page]) -> None:
+def test_a_heading_sorts_and_the_keyboard_walks_the_rows(
+    report: Path, open_file: Callable[..., Page]
+) -> None:
     page = open_file(report, filters="show=accurate")
     expect(rows_of_table(page).first).to_be_visible()
     for heading, direction in (("Time (ms/image)", "descending"), ("Time (ms/image)", "ascending")):
@@ -164,6 +166,17 @@ def test_a_heading_sorts_and_says_so(report: Path, open_file: Callable[..., Page
     page.get_by_role("button", name="Model", exact=True).click()
     names = page.locator("#table tbody th").all_inner_texts()
     assert names == sorted(names)
+
+    page.keyboard.press("Tab")  # from the heading Model, past the other headings
+    while not page.evaluate("document.activeElement.closest('tbody')"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#table tr.picked")).to_have_count(1)
+    expect(page.locator("#table tr.picked th")).to_have_text(names[1])
+    until(page, "rows.some(row => row.hit && row.model === argument)", names[1])
+    page.keyboard.press("Tab")  # one stop for 170 rows
+    assert not page.evaluate("document.activeElement.closest('tbody')")
 
 
 def test_every_filter_leaves_what_the_dashboard_leaves(

@@ -150,6 +150,8 @@ function chartRows(search, best) {
   return rows;
 }
 
+const isPicked = p => picked !== null && p.model === picked.model
+  && p.image_size === picked.image_size;
 const matches = (p, search) => Boolean(search) && p.model.toLowerCase().includes(search);
 const sameSpeed = (p, other) => p.image_size === other.image_size
   && p.model.split(".")[0] === other.model.split(".")[0];
@@ -167,14 +169,11 @@ async function draw() {
 }
 
 function pick(point, from_chart) {
-  const again = picked && point && picked.model === point.model
-    && picked.image_size === point.image_size;
-  picked = again && !from_chart ? null : point;
+  picked = point && isPicked(point) && !from_chart ? null : point;
   soon(draw);
-  soon(fillTable);
+  for (const [p, row] of lines) markPicked(p, row);
   if (!picked || !from_chart) return;
-  const row = lines.get(points.find(p => p.model === picked.model
-    && p.image_size === picked.image_size && p.beside === picked.beside));
+  const row = lines.get(points.find(p => isPicked(p) && p.beside === picked.beside));
   const region = document.getElementById("table");
   soon(() => region.scrollTo({ top: row.tr.offsetTop - region.clientHeight / 3 }));
 }
@@ -207,10 +206,13 @@ function line(p) {
   page.columns.forEach(({ key }, index) => {
     if (key === "frontier" || key === "lead") cells[index].textContent = shownAs(key, p[key]);
   });
-  const on = picked !== null && p.model === picked.model && p.image_size === picked.image_size;
-  tr.classList.toggle("picked", on);
-  cells[0].firstChild.setAttribute("aria-pressed", on);
+  markPicked(p, lines.get(p));
   return tr;
+}
+
+function markPicked(p, { tr, cells }) {
+  tr.classList.toggle("picked", isPicked(p));
+  cells[0].firstChild.setAttribute("aria-pressed", isPicked(p));
 }
 
 function fillHead() {
@@ -236,7 +238,9 @@ function fillTable() {
     if (y === null || y === "") return -1;
     return (x < y ? -1 : 1) * (sort.down ? -1 : 1);
   };
-  document.querySelector("#table tbody").replaceChildren(...rows.sort(compare).map(line));
+  const made = rows.sort(compare).map(line);
+  made.forEach((tr, index) => { tr.querySelector("button").tabIndex = index ? -1 : 0; });
+  document.querySelector("#table tbody").replaceChildren(...made);
   for (const th of document.querySelectorAll("#table thead th")) {
     const on = th.dataset.key === sort.key;
     if (on) th.setAttribute("aria-sort", sort.down ? "descending" : "ascending");
@@ -250,6 +254,17 @@ function fillTable() {
 }
 
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
+// One stop of the Tab key for the whole table; arrows go from row to row.
+function walk(event) {
+  const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+  const next = step && event.target.closest("tr")?.[step];
+  if (!next) return;
+  event.preventDefault();
+  const button = next.querySelector("button");
+  [event.target.tabIndex, button.tabIndex] = [-1, 0];
+  button.focus();
+}
 
 // All of it
 
@@ -295,6 +310,7 @@ form.addEventListener("input", update);
 form.addEventListener("submit", event => event.preventDefault());
 form.addEventListener("reset", event => { event.preventDefault(); setForm(""); picked = null; update(); });
 addEventListener("hashchange", () => { setForm(location.hash.slice(1) || page.opens); update(); });
+document.querySelector("#table tbody").addEventListener("keydown", walk);
 dark.addEventListener("change", embed);
 for (const button of document.querySelectorAll("#zoom button")) {
   button.addEventListener("click", () => zoomBy(Number(button.dataset.factor)));

@@ -111,7 +111,8 @@ def html_of(markdown: str) -> str:
             parts.append("<strong>" if bold else "</strong>")
         else:
             # The joiner keeps Streamlit from making links of addresses; here nothing does.
-            parts.append(html.escape((escaped or text).replace("\u2060", "")))
+            plain = (escaped or text).replace("\u2060", "")
+            parts.append(html.escape(plain).replace(" %", "&nbsp;%"))
     return "".join(parts) + ("</strong>" if bold else "")
 
 
