@@ -181,6 +181,24 @@ def frontier(frame: pd.DataFrame) -> pd.Series:
     return verdict.reindex(frame.index)
 
 
+def family_frontiers(frame: pd.DataFrame) -> pd.Series:
+    """Which models no other of their own family beats: what a family offers from fast to accurate.
+
+    Args:
+        frame: seconds_per_image, top1_percent, family and model, any order.
+
+    Returns:
+        bool, indexed as frame. Of exact twins only the first by name.
+    """
+    order = frame.sort_values(
+        ["seconds_per_image", "top1_percent", "model"], ascending=[True, False, True]
+    )
+    top1 = order["top1_percent"].astype("float64")
+    best = top1.groupby(order["family"]).cummax()
+    before = best.groupby(order["family"]).shift(fill_value=-math.inf)
+    return (top1 > before).reindex(frame.index)
+
+
 def leads(frame: pd.DataFrame) -> pd.Series:
     """Each model's lead: what would be lost, in points of top-1, without its family.
 
@@ -254,12 +272,17 @@ def best_of_each_family(frame: pd.DataFrame, by: str = "trade-off") -> pd.DataFr
     return best.sort_index()
 
 
-def most_accurate_weights(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per (architecture, image size): of weights that share a speed, the most accurate."""
-    best = frame.sort_values(["top1_percent", "model"], ascending=[False, True]).drop_duplicates(
-        ["architecture", "image_size"]
-    )
-    return best.sort_index()
+def most_accurate_weights(frame: pd.DataFrame, *, in_each_family: bool = False) -> pd.DataFrame:
+    """One row per (architecture, image size): of weights that share a speed, the most accurate.
+
+    Args:
+        frame: points.
+        in_each_family: one row per family as well: weights pretrained on ImageNet-22k are a family
+            of their own, though they share their speed with others.
+    """
+    keys = ["architecture", "image_size"] + (["family"] if in_each_family else [])
+    best = frame.sort_values(["top1_percent", "model"], ascending=[False, True])
+    return best.drop_duplicates(keys).sort_index()
 
 
 def within_budget(

@@ -34,7 +34,14 @@ image.
   nobody tells 150 colours apart.
 - **Weights that share an architecture and an image size run at the same speed.** The chart shows
   the most accurate of them, the table all. A speed at another image size is never borrowed.
-- **Diamonds** are a second results set, laid beside the first.
+- **Diamonds** are a second results set, laid beside the first. **Hollow** points are flagged; thin
+  horizontal lines are 95 % intervals, where a speed was measured here.
+- **A family's line**, drawn when you point at one of its models, joins those that no other of the
+  family beats: what the family offers from its smallest to its largest.
+- **A trend line** is the least squares fit of a family's top-1 on the logarithm of time, as in
+  fastai's notebook; families of fewer than three points have none.
+- **Time against parameters or multiply-adds** shows how poor a proxy these are: among models of
+  nearly the same cost, within a quarter of it, the slowest takes many times as long as the fastest.
 """
 )
 
@@ -74,7 +81,8 @@ Jeremy Howard and Ross Wightman, from the same results of one RTX 3090: point fo
 
 Accuracy of 2022-07 goes with the speeds of PyTorch 1.11, which bear timm's names of that time; the
 newest accuracy goes with everything later. Where timm has renamed a model since, its own table of
-renamed models joins old and new.
+renamed models joins old and new. Where a file counts no multiply-adds and activations, those of the
+catalogue stand in: counted on timm 1.0.31, 0.4 % below timm's own in the median.
 """
 )
 

@@ -78,9 +78,11 @@ def more(page: Page) -> None:
 
 
 def controls(page: Page) -> str:
-    """Every control in the sidebar with its state, as a screen reader finds them."""
+    """Every control, beside the chart as well, with its state, as a screen reader finds them."""
     idle(page)
-    return page.get_by_test_id("stSidebarUserContent").aria_snapshot()
+    places = page.locator(".st-key-chart_controls, .st-key-table_controls").all()
+    places.append(page.get_by_test_id("stSidebarUserContent"))
+    return "\n".join(place.aria_snapshot() for place in places)
 
 
 def overflow(page: Page) -> list[str]:

@@ -9,7 +9,7 @@ import harness
 import hypothesis
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from bench import points, store
 
@@ -106,6 +106,8 @@ def browser() -> Iterator[Browser]:
         executable = harness.chromium()
     except FileNotFoundError as error:
         pytest.fail(str(error))
+    # What a page needs a second for takes ten where many things run.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=executable, args=harness.CHROMIUM_FLAGS

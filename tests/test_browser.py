@@ -4,12 +4,15 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+import pandas as pd
 import pytest
 import vega
-from browsing import choose, controls, fill, idle, more, press, sidebar, until, visit
+from browsing import PATIENCE_MS, choose, controls, fill, idle, more, press, sidebar, until, visit
 from dashboard import publish_accuracy, publish_speeds
 from playwright.sync_api import Locator, Page, expect
-from selections import RUN_2022
+from selections import RUN_2022, RUN_5090
+
+from bench.points import points, without_test_models
 
 pytestmark = pytest.mark.browser
 
@@ -69,6 +72,7 @@ def test_a_stranger_finds_the_best_of_each_family_of_another_card_and_sends_the_
     assert friend.url == page.url
 
 
+@pytest.mark.timeout(900)  # some thirty changes, each a rerun, on three pages
 def test_every_control_survives_the_address_and_reset_puts_each_back(
     page: Page, open_page: Callable[..., Page], server
 ) -> None:
@@ -89,13 +93,21 @@ def test_every_control_survives_the_address_and_reset_puts_each_back(
         "Families": ["resnet", "vit", "levit"],
         "Image sizes (pixels)": ["224", "240", "256", "288"],
         "Pretraining data": ["unknown"],
+        "Commercial use": ["allowed", "unknown"],
     }.items():
         for option in options:
             choose(page, label, option)
-    fill(page, "Most parameters (millions)", "90")
+    fill(page, "Parameters to (M)", "90")
     page.get_by_role("switch", name="timm's test models").focus()
     page.keyboard.press("Space")
     expect(page).to_have_url(re.compile("test_models=true"))
+    page.get_by_role("switch", name="Trend lines").focus()
+    page.keyboard.press("Space")
+    press(page, "Rank by", "Lead")
+    expect(page).to_have_url(re.compile("trends=true"))
+    expect(page).to_have_url(re.compile("rank=Lead"))
+    press(page, "Against time", "Multiply-adds")
+    expect(page).to_have_url(re.compile("against=Multiply-adds"))
     idle(page)
 
     assert query(page) == {
@@ -111,8 +123,12 @@ def test_every_control_survives_the_address_and_reset_puts_each_back(
         "families": ["resnet", "vit", "levit"],
         "sizes": ["224", "240", "256", "288"],
         "pretraining": ["unknown"],
+        "commercial_use": ["allowed", "unknown"],
         "max_params": ["90"],
         "test_models": ["true"],
+        "trends": ["true"],
+        "rank": ["Lead"],
+        "against": ["Multiply-adds"],
     }
     friend = open_page()
     visit(friend, page.url)
@@ -122,7 +138,7 @@ def test_every_control_survives_the_address_and_reset_puts_each_back(
     assert len(rows_by_model(page)) >= 3
 
     page.get_by_role("button", name="Reset").click()
-    expect(page).to_have_url(re.compile(r":\d+/$"))
+    expect(page).to_have_url(re.compile(r":\d+/$"), timeout=PATIENCE_MS)
     until(page, "rows.length > 1000")
     first = open_page()
     visit(first, server.url)
@@ -187,6 +203,95 @@ def test_a_zoom_survives_every_filter(page: Page) -> None:
     until(page, BEST_ALONE)
     idle(page)
     assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
+    page.get_by_role("switch", name="Trend lines").focus()
+    page.keyboard.press("Space")
+    until(page, "rows.some(r => r.trend)")
+    press(page, "Rank by", "Lead")
+    idle(page)
+    assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """A place in the plot, as shares of its width and height, in the window."""
+    left, top = vega.origin(page)
+    width, height = vega.plot(page)
+    return left + x * width, top + y * height
+
+
+def brush(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Shift + drag over a part of the plot, given in shares of its width and height."""
+    page.mouse.move(*at(page, *start))
+    page.keyboard.down("Shift")
+    page.mouse.down()
+    for share in (0.3, 0.7, 1.0):
+        between = (one + share * (two - one) for one, two in zip(start, end, strict=True))
+        page.mouse.move(*at(page, *between))
+    page.mouse.up()
+    page.keyboard.up("Shift")
+
+
+def test_pointing_at_a_model_draws_its_familys_line_through_its_sizes(page: Page) -> None:
+    visit(page, "/?show=Best of each family")
+    (levit,) = [m for m in vega.marks(page, "symbol") if (m["model"] or "").startswith("levit")]
+    line = sorted(r["model"] for r in vega.rows(page) if r["line"] and r["family"] == "levit")
+    assert len(line) >= 4
+    before = sorted(m["model"] for m in vega.marks(page, "line"))
+    left, top = vega.origin(page)
+    page.mouse.move(left + levit["x"], top + levit["y"])
+    expect(page.locator("#vg-tooltip-element")).to_contain_text("levit")
+    assert sorted(m["model"] for m in vega.marks(page, "line")) == sorted(before + line)
+    page.mouse.move(*at(page, 0.9, 0.6))
+    expect(page.locator("#vg-tooltip-element")).to_be_hidden()
+    assert sorted(m["model"] for m in vega.marks(page, "line")) == before
+
+
+def test_a_brush_fills_the_table_and_there_are_two_ways_back(
+    page: Page, speed: pd.DataFrame, accuracy: pd.DataFrame
+) -> None:
+    visit(page)
+    whole = vega.domain(page, "x")
+    everything = without_test_models(points(speed, accuracy, run=RUN_5090, measure="throughput"))
+    of_all = f"of {everything['model'].nunique():,} models, brushed"
+    said = page.get_by_text(of_all)
+    expect(said).to_have_count(0)
+
+    brush(page, (0.3, 0.1), (0.45, 0.4))
+    expect(said).to_be_visible()
+    seconds, top1 = (sorted(vega.signal(page, f"brush_{axis}")) for axis in ("seconds", "top1"))
+    inside = everything[
+        everything["seconds_per_image"].between(*seconds)
+        & everything["top1_percent"].between(*top1)
+    ]
+    assert 50 < len(inside) < len(everything)
+    expect(page.get_by_text(f"{inside['model'].nunique():,} {of_all}")).to_be_visible()
+    assert vega.domain(page, "x") == whole, "a brush moves nothing"
+
+    # What lies inside the brush can still be pointed at.
+    bubble = next(
+        m
+        for m in reversed(vega.marks(page, "symbol"))
+        if m["model"] in set(inside["model"]) and m["opacity"] > 0
+    )
+    left, top = vega.origin(page)
+    page.mouse.move(left + bubble["x"], top + bubble["y"])
+    expect(page.locator("#vg-tooltip-element")).to_contain_text(bubble["model"].partition(".")[0])
+
+    fill(page, "Top-1 from (%)", "80")
+    until(page, "rows.every(r => !r.shown || r.top1 >= 80)")
+    left_over = inside[inside["top1_percent"] >= 80]["model"].nunique()
+    expect(
+        page.get_by_text(re.compile(rf"^{left_over:,} of [\d,]+ models, brushed$"))
+    ).to_be_visible()
+
+    page.get_by_role("button", name="Show all").click()
+    expect(page.get_by_text("models, brushed")).to_have_count(0)
+    vega.wait(page)
+    assert vega.signal(page, "brush_seconds") is None
+    brush(page, (0.3, 0.1), (0.45, 0.4))
+    expect(page.get_by_text("models, brushed")).to_be_visible()
+    page.mouse.dblclick(*at(page, 0.85, 0.6))
+    expect(page.get_by_text("models, brushed")).to_have_count(0)
+    idle(page)
 
 
 @pytest.mark.parametrize("address", ["/compare", "/runs", "/method"])

@@ -10,8 +10,9 @@ import pytest
 import vl_convert
 from selections import RUN_2022, RUN_5090, asked
 
-from bench.points import points, without_test_models
-from pages.ui import charts, filtering
+from bench.points import most_accurate_weights, points, without_test_models
+from bench.trends import trends
+from pages.ui import charts, filtering, speed_charts
 from pages.ui.views import PICKED
 
 MEASURES = ("throughput", "latency", "training")
@@ -27,14 +28,36 @@ def axes(everything: pd.DataFrame) -> charts.Domains:
     return charts.domains([without_test_models(everything)])
 
 
+VIEWS = (None, "parameters", "multiply_adds")
+views = pytest.mark.parametrize("cost", VIEWS)
+
+
+@pytest.fixture(scope="module")
+def cost_axes(everything: pd.DataFrame) -> dict[str | None, charts.Domains]:
+    return {cost: charts.domains([without_test_models(everything)], cost) for cost in VIEWS}
+
+
 def spec_of(
-    axes: charts.Domains, *, measure: str = "throughput", families: tuple[str, ...] = ()
+    axes: charts.Domains,
+    *,
+    measure: str = "throughput",
+    families: tuple[str, ...] = (),
+    cost: str | None = None,
 ) -> dict:
-    chart = charts.accuracy_against_speed(measure, axes, charts.colours(families), "ImageNet-1k")
-    return chart.to_dict()
+    colours = charts.colours(families)
+    if cost is not None:
+        return speed_charts.cost_against_speed(measure, axes, colours, cost).to_dict()
+    return speed_charts.accuracy_against_speed(measure, axes, colours, "ImageNet-1k").to_dict()
 
 
-def rows_of(frame: pd.DataFrame, axes: charts.Domains, **changes) -> pd.DataFrame:
+def rows_of(
+    frame: pd.DataFrame,
+    axes: charts.Domains,
+    *,
+    cost: str | None = None,
+    with_trends: bool = False,
+    **changes,
+) -> pd.DataFrame:
     """What the page draws of a results set for a selection."""
     chosen = asked(**changes)
     left = filtering.apply(frame, chosen)
@@ -43,21 +66,31 @@ def rows_of(frame: pd.DataFrame, axes: charts.Domains, **changes) -> pd.DataFram
         colour_domain=charts.colours(chosen.families or (PICKED if chosen.view else ())),
         axes=axes,
         frontier=filtering.one_a_point(left.frontier, chosen),
+        lines=left.lines,
+        trends=(
+            trends(most_accurate_weights(left.affordable, in_each_family=True))
+            if with_trends
+            else None
+        ),
         search=chosen.search,
         label_all=chosen.best_by is not None,
+        cost=cost,
     )
 
 
-def encodings(spec: dict, channel: str) -> list[dict]:
+def units(spec: dict) -> list[dict]:
+    """Every layer that draws, from the back to the front."""
     return [
-        layer["encoding"][channel]
-        for layer in spec["layer"]
-        if channel in layer.get("encoding", {})
+        unit for layer in spec["layer"] for unit in (units(layer) if "layer" in layer else [layer])
     ]
 
 
+def encodings(spec: dict, channel: str) -> list[dict]:
+    return [unit["encoding"][channel] for unit in units(spec) if channel in unit["encoding"]]
+
+
 def layer_with(spec: dict, channel: str) -> dict:
-    (layer,) = [layer for layer in spec["layer"] if channel in layer["encoding"]]
+    (layer,) = [unit for unit in units(spec) if channel in unit["encoding"]]
     return layer
 
 
@@ -74,8 +107,12 @@ def test_the_specification_is_the_same_byte_for_byte_however_often_it_is_built(
     assert json.dumps(spec_of(axes)) == first
 
 
-def test_the_specification_holds_no_rows_and_no_colours(axes: charts.Domains) -> None:
-    spec = spec_of(axes)
+@views
+def test_the_specification_holds_no_rows_and_no_colours(
+    cost_axes: dict[str | None, charts.Domains], cost: str | None
+) -> None:
+    spec = spec_of(cost_axes[cost], cost=cost)
+    assert all("data" not in unit for unit in units(spec))
     assert spec["data"] == {"name": "points"}
     assert "datasets" not in spec
     text = json.dumps(spec)
@@ -124,18 +161,61 @@ def test_a_tooltip_says_every_figure_with_its_unit(axes: charts.Domains) -> None
     assert {"Family", "Lead", "Flags", "Parameters", "Results set"} <= set(titles)
 
 
-def test_every_field_that_the_specification_names_is_drawn(
-    everything: pd.DataFrame, axes: charts.Domains
+@views
+def test_every_field_that_the_specification_names_is_drawn_and_no_other_is_sent(
+    everything: pd.DataFrame, cost_axes: dict[str | None, charts.Domains], cost: str | None
 ) -> None:
-    text = json.dumps(spec_of(axes))
+    spec = spec_of(cost_axes[cost], cost=cost)
+    text = json.dumps(spec)
     named = set(re.findall(r'"field": "(\w+)"', text)) | set(re.findall(r"datum\.(\w+)", text))
+    for fields in re.findall(r'"fields": \[([^\]]*)\]', text):
+        named |= set(re.findall(r"\w+", fields))
+    named |= {unit["encoding"]["x2"]["field"] for unit in units(spec) if "x2" in unit["encoding"]}
     named -= {"value"}  # an axis label's own value
-    columns = set(rows_of(everything, axes).columns)
-    assert named <= columns
-    # And nothing is sent that nobody reads.
-    listed = set(re.findall(r'"fields": \["([^\]]*)"\]', text))
-    read_elsewhere = {name for group in listed for name in re.findall(r"\w+", group)}
-    assert columns - named <= read_elsewhere | {"frontier"}
+    for changes in ({}, {"best_by": "trade-off"}, {"search": "vit"}):
+        rows = rows_of(everything, cost_axes[cost], cost=cost, **changes)
+        assert set(rows.columns) == named
+    if cost is None:
+        assert set(rows_of(everything, cost_axes[cost], with_trends=True).columns) == named
+
+
+@pytest.mark.parametrize("cost", ["parameters", "multiply_adds"])
+def test_the_second_view_is_logarithmic_both_ways_with_fixed_ends(
+    everything: pd.DataFrame, cost_axes: dict[str | None, charts.Domains], cost: str
+) -> None:
+    axes = cost_axes[cost]
+    assert axes.cost is not None
+    spec = spec_of(axes, cost=cost)
+    for y in encodings(spec, "y"):
+        assert y["field"] == "cost"
+        assert y["scale"] == {"type": "log", "domain": list(axes.cost), "nice": False}
+        assert y["title"].endswith("(log scale)")
+    values = without_test_models(everything)[cost].dropna()
+    assert axes.cost[0] < values.min() < values.max() < axes.cost[1]
+    rows = rows_of(everything, axes, cost=cost, search="resnet50")
+    shown = rows[rows["shown"]]
+    for row in shown.sample(20, random_state=1).to_dict("records"):
+        (value,) = everything.loc[
+            (everything["model"] == row["model"]) & (everything["image_size"] == row["image_size"]),
+            cost,
+        ]
+        assert row["cost"] == value
+    assert set(rows.loc[rows["label"] != "", "hit"]) == {True}, "the frontier is one of accuracy"
+
+
+def test_the_labels_of_the_second_view_have_units_people_use(
+    everything: pd.DataFrame, cost_axes: dict[str | None, charts.Domains]
+) -> None:
+    for cost, unit in (("parameters", "M"), ("multiply_adds", "G")):
+        spec = spec_of(cost_axes[cost], cost=cost) | {"width": 900}
+        rows = rows_of(everything, cost_axes[cost], cost=cost)
+        spec["datasets"] = {"points": json.loads(rows.to_json(orient="records"))}
+        svg = vl_convert.vegalite_to_svg(spec)
+        ticks = re.findall(rf"<text[^>]*>([\d.,]+) {unit}</text>", svg)
+        values = [float(tick.replace(",", "")) for tick in ticks]
+        assert len(values) >= 5
+        assert values == sorted(values)
+        assert {str(value).replace(".", "").strip("0") for value in values} <= {"1", "2", "5"}
 
 
 def test_the_axis_is_labelled_1_2_5_with_units_people_use(
@@ -231,6 +311,59 @@ def test_grey_is_drawn_first_and_what_was_searched_last(
     assert set(rows["colour"]) == {*charts.FAMILIES, charts.OTHER}
     in_colour = rows["family"].isin(charts.FAMILIES)
     assert (rows["colour"] == rows["family"]).tolist() == in_colour.tolist()
+
+
+# Lines
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"best_by": "fastest"}, {"max_s": 0.001}, {"search": "vi"}]
+)
+def test_a_familys_line_runs_through_what_none_of_the_family_beats(
+    everything: pd.DataFrame, axes: charts.Domains, changes: dict
+) -> None:
+    rows = rows_of(everything, axes, **changes)
+    line = rows[rows["line"]]
+    assert not line["trend"].any()
+    whole = without_test_models(everything)
+    for family in ("levit", "resnet", "convnext_in22", "vit"):
+        of_family = whole[whole["family"] == family]
+        unbeaten = {
+            (row.seconds_per_image, row.top1_percent)
+            for row in of_family.itertuples()
+            if not (
+                (of_family["seconds_per_image"] <= row.seconds_per_image)
+                & (of_family["top1_percent"] > row.top1_percent)
+            ).any()
+            and not (
+                (of_family["seconds_per_image"] < row.seconds_per_image)
+                & (of_family["top1_percent"] >= row.top1_percent)
+            ).any()
+            and row.seconds_per_image <= changes.get("max_s", 1.0)
+        }
+        found = line[line["family"] == family]
+        assert set(zip(found["seconds"], found["top1"], strict=True)) == unbeaten
+
+
+def test_trend_lines_have_two_ends_and_are_neither_bubbles_nor_labelled(
+    everything: pd.DataFrame, axes: charts.Domains
+) -> None:
+    without = rows_of(everything, axes)
+    rows = rows_of(everything, axes, with_trends=True)
+    drawn = rows[rows["trend"]]
+    assert not without["trend"].any()
+    pd.testing.assert_frame_equal(rows[~rows["trend"]], without)
+    assert rows.dtypes.to_dict() == without.dtypes.to_dict()
+    assert (drawn.groupby("family").size() == 2).all()
+    assert not drawn[["shown", "frontier", "line", "hit", "beside", "flagged"]].any(axis=None)
+    assert set(drawn["label"]) == {""}
+    whole = without_test_models(everything)
+    expected = trends(most_accurate_weights(whole, in_each_family=True))
+    assert set(drawn["family"]) == set(expected["family"])
+    resnet = expected.set_index("family").loc["resnet"]
+    ends = drawn[drawn["family"] == "resnet"].sort_values("seconds")
+    assert ends["seconds"].tolist() == [resnet["seconds_low"], resnet["seconds_high"]]
+    assert ends["top1"].tolist() == [resnet["top1_low"], resnet["top1_high"]]
 
 
 # Rows
@@ -340,12 +473,19 @@ def test_a_measured_point_has_its_interval_and_a_flagged_one_looks_different(
     measured["seconds_low"] = measured["seconds_per_image"] * 0.9
     measured["seconds_high"] = measured["seconds_per_image"] * 1.1
     measured["flags"] = [["noisy", "not_warm"], [], None]
+    measured["others"] = [0, 1, 4]
     rows = charts.drawn(
         measured, colour_domain=charts.colours(()), axes=axes, frontier=measured.head(0)
     )
     by_model = rows.set_index("model").loc[measured["model"]]
     assert by_model["low"].tolist() == measured["seconds_low"].tolist()
     assert by_model["high"].tolist() == measured["seconds_high"].tolist()
+    assert by_model["others"].tolist() == [
+        "alone at this point",
+        "and 1 other at this point",
+        "and 4 others at this point",
+    ]
+    assert by_model["time"].str.contains(r"^\S+ [mµ]s \(\S+ [mµ]s to \S+ [mµ]s\)$").all()
     assert by_model["flags"].tolist() == ["noisy, not warm", "none", "none"]
     assert by_model["flagged"].tolist() == [True, False, False]
     fill = layer_with(spec_of(axes), "size")["encoding"]["fillOpacity"]

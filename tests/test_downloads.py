@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bench import points, results
-from pages.ui import charts, downloads
+from pages.ui import charts, downloads, speed_charts
 
 SVG = "{http://www.w3.org/2000/svg}"
 THEME = {"range": {"category": [f"#0000{n:02x}" for n in range(16)]}}
@@ -23,7 +23,7 @@ def shown(speed: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
 def picture(shown: pd.DataFrame) -> tuple[dict, pd.DataFrame]:
     axes, domain = charts.domains([shown]), charts.colours([])
     rows = charts.drawn(shown, colour_domain=domain, axes=axes, frontier=shown[shown["frontier"]])
-    spec = charts.accuracy_against_speed("throughput", axes, domain, "ImageNet-1k").to_dict()
+    spec = speed_charts.accuracy_against_speed("throughput", axes, domain, "ImageNet-1k").to_dict()
     del spec["data"]
     return spec, rows
 

@@ -106,6 +106,20 @@ def test_every_combination_of_filters_leaves_what_plain_python_leaves(
         [row for row in unbeaten if affordable(row, chosen)]
     )
     assert keys([row for row in shown if row["frontier"]]) <= keys(unbeaten)
+    assert keys(left.affordable.to_dict("records")) == keys(
+        [row for row in taking_part if affordable(row, chosen)]
+    )
+    for row in left.lines.to_dict("records"):
+        relatives = [r for r in taking_part if r["family"] == row["family"]]
+        assert not is_beaten(row, relatives)
+    assert keys(left.frontier.to_dict("records")) <= keys(left.lines.to_dict("records"))
+    for row in shown:
+        same = [
+            r
+            for r in taking_part
+            if (r["architecture"], r["image_size"]) == (row["architecture"], row["image_size"])
+        ]
+        assert row["others"] == len(same) - 1
     np.testing.assert_allclose(
         [row["lead"] for row in shown], [lead(row, taking_part) for row in shown]
     )
@@ -189,6 +203,26 @@ def test_one_a_point_is_the_most_accurate_of_weights_that_share_a_speed(
     best = asked(best_by="accurate")
     chosen = filtering.apply(everything, best).points
     assert len(filtering.one_a_point(chosen, best)) == len(chosen)
+
+
+def test_a_brush_leaves_what_lies_inside_it_whichever_way_it_was_drawn(
+    everything: pd.DataFrame,
+) -> None:
+    fields = {"seconds": "seconds_per_image", "top1": "top1_percent"}
+    for seconds, top1 in (([1e-4, 2e-4], [80.0, 84.0]), ([2e-4, 1e-4], [84.0, 80.0])):
+        inside = filtering.brushed(everything, {"seconds": seconds, "top1": top1}, fields)
+        expected = [
+            row
+            for row in everything.to_dict("records")
+            if 1e-4 <= row["seconds_per_image"] <= 2e-4 and 80 <= row["top1_percent"] <= 84
+        ]
+        assert keys(inside.to_dict("records")) == keys(expected)
+        assert 0 < len(inside) < len(everything)
+    assert filtering.brushed(everything, {}, fields) is everything
+    cost = {"seconds": "seconds_per_image", "cost": "multiply_adds"}
+    inside = filtering.brushed(everything, {"seconds": [0, 1], "cost": [4e9, 5e9]}, cost)
+    assert inside["multiply_adds"].between(4e9, 5e9).all()
+    assert len(inside) > 50
 
 
 def test_a_saved_view_decides_which_models_count(

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from selections import asked
 
 from bench.points import points, ranked, without_test_models
-from pages.ui import charts, filtering
+from pages.ui import charts, filtering, labels
 
 AXES = charts.Domains((1e-4, 1e-1), (60.0, 92.0))
 # Plots as the page draws them, the smallest with labels first: the chart is as wide as the page,
 # and two rows of legend below it take a little of its height where it is narrow.
-PLOTS = [(float(charts.NARROW), 361.0), (619.0, 361.0), (722.0, 379.0), (882.0, 379.0)]
+PLOTS = [(float(labels.NARROW), 361.0), (619.0, 361.0), (722.0, 379.0), (882.0, 379.0)]
 PLOTS += [(1100.0, 379.0), (1362.0, 379.0)]
 LETTER, ASCENT, DESCENT = 6.4, 11.0, 3.0
 
@@ -44,13 +44,13 @@ def box(row: dict, axes: charts.Domains, plot: tuple[float, float]) -> Box:
 
 def check(rows: pd.DataFrame, axes: charts.Domains, *, crowd: bool = True) -> int:
     """Every promise about labels, on plots of every width; returns how many labels there are."""
-    everything = rows.to_dict("records")
+    everything = rows[rows["shown"]].to_dict("records")
+    assert not rows.loc[~rows["shown"], "label"].any(), "a label without a bubble"
     labelled = [row for row in everything if row["label"]]
     assert len(labelled) <= 8
     names = [row["label"] for row in labelled]
     assert len(set(names)) == len(names)
     for row in labelled:
-        assert row["shown"], "a label without a bubble"
         assert row["label"] == row["model"].partition(".")[0]
     for plot in PLOTS:
         boxes = [box(row, axes, plot) for row in labelled]
@@ -166,6 +166,7 @@ def test_real_results_sets_are_labelled_without_a_collision(
                 colour_domain=charts.colours(()),
                 axes=axes,
                 frontier=filtering.one_a_point(left.frontier, chosen),
+                lines=left.lines,
                 search=chosen.search,
                 label_all=chosen.best_by is not None,
             )

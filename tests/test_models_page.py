@@ -11,6 +11,7 @@ from dashboard import (
     drawn,
     messages,
     plain,
+    publish_speeds,
     sentence,
     settled,
     shown,
@@ -144,6 +145,8 @@ def test_filters_search_and_best_of_each_family_leave_the_specification_byte_for
     ]:
         narrowed(app, key, value)
         assert (specification(app), alternative(app)) == first, key
+    settled(app.toggle(key="trends").set_value(True).run())
+    assert (specification(app), alternative(app)) == first, "trends"
     app = visit(families="resnet")
     settled(app.segmented_control(key="show").set_value("Best of each family").run())
     for by in ("Accurate", "Fastest"):
@@ -268,6 +271,89 @@ def test_another_accuracy_set_can_be_chosen(
     assert f"top-1 on {name}" in sentence(app)
 
 
+@pytest.mark.parametrize(
+    ("against", "column", "unit"),
+    [("Parameters", "parameters_m", 1e6), ("Multiply-adds", "multiply_adds_g", 1e9)],
+)
+def test_the_second_view_sets_the_same_models_against_a_cost_and_says_how_poor_a_proxy_it_is(
+    against: str, column: str, unit: float
+) -> None:
+    app = visit()
+    first = shown(app)
+    settled(app.segmented_control(key="against").set_value(against).run())
+    ours = shown(app)
+    assert sorted(ours["model"]) == sorted(first["model"])
+    costs = app.dataframe[0].value.drop_duplicates("model").set_index("model")[column]
+    single = ours[~ours["model"].duplicated(keep=False)]
+    sizes = app.dataframe[0].value.groupby("model")["image_size"].nunique()
+    single = single[single["model"].map(sizes) == 1]
+    np.testing.assert_allclose(
+        single["cost"] / unit, costs.loc[single["model"]].astype(float), rtol=1e-9
+    )
+    (said,) = [plain(one.value) for one in app.main.markdown if "rank correlation" in one.value]
+    found = re.match(
+        rf"Of the (\d+) points with (\S+) [MG] to (\S+) [MG] {against.lower()}, on an RTX 5090 the "
+        r"slowest takes (\d+) times as long an image as the fastest. The rank correlation of "
+        rf"{against.lower()} with time is 0\.\d\d, over all [\d,]+\.",
+        said,
+    )
+    assert found, said
+    low, high = float(found[2]) * unit, float(found[3]) * unit
+    band = ours[(ours["cost"] >= low) & (ours["cost"] < high)]
+    assert len(band) == int(found[1])
+    assert float(found[4]) == float(f"{band['seconds'].max() / band['seconds'].min():.2g}")
+    pd.testing.assert_frame_equal(drawn(visit(against=against)), drawn(app))
+    assert app.toggle(key="trends").disabled
+    assert alternative(app) != alternative(visit())
+
+
+@pytest.mark.parametrize("run", [RUN_2022, TRAINED])
+def test_a_set_whose_source_counts_no_operations_has_the_catalogues(run: str) -> None:
+    app = visit(set=run, against="Multiply-adds")
+    table = app.dataframe[0].value.drop_duplicates("model").set_index("model")
+    resnet = next(name for name in table.index if name.partition(".")[0] == "resnet50")
+    size = table.loc[resnet, "image_size"]
+    counted = catalogue.operations().set_index(["architecture", "image_size"])["multiply_adds"]
+    assert table.loc[resnet, "multiply_adds_g"] == counted["resnet50", size] / 1e9
+    assert len(shown(app)) > 300
+
+
+def test_trend_lines_come_when_asked_for_and_move_nothing() -> None:
+    app = visit()
+    first = drawn(app)
+    settled(app.toggle(key="trends").set_value(True).run())
+    rows = drawn(app)
+    assert rows["trend"].sum() > 20
+    pd.testing.assert_frame_equal(rows[~rows["trend"]].reset_index(drop=True), first)
+    pd.testing.assert_frame_equal(drawn(visit(trends="true")), rows)
+
+
+def test_measured_points_show_their_intervals_flags_and_the_weights_that_share_them(
+    data: Path,
+) -> None:
+    run = "2026-11-01T120000Z-aaaa"
+    rows = [
+        {"architecture": "resnet50", "image_size": 288, "images_per_s": 900.0, "flags": ["noisy"]},
+        {"architecture": "convnext_tiny", "image_size": 224, "images_per_s": 700.0},
+    ]
+    publish_speeds(data, run, rows)
+    app = visit(set=run)
+    ours = shown(app).set_index(shown(app)["model"].str.partition(".")[0])
+    assert ours["flagged"].to_dict() == {"resnet50": True, "convnext_tiny": False}
+    assert (ours["low"] < ours["seconds"]).all()
+    assert (ours["high"] > ours["seconds"]).all()
+    table = app.dataframe[0].value
+    for architecture, row in ours.iterrows():
+        sharing = table["model"].str.startswith(f"{architecture}.").sum()
+        assert row["others"] == f"and {sharing - 1} others at this point"
+        assert re.fullmatch(r"\S+ ms \(\S+ ms to \S+ ms\)", row["time"])
+    caption = next(one.value for one in app.main.caption if "double-click" in one.value)
+    assert "Hollow: flagged. Thin lines: 95 % intervals." in caption
+    published = next(one.value for one in visit().main.caption if "double-click" in one.value)
+    assert "Hollow" not in published
+    assert "95 %" not in published
+
+
 def test_an_accuracy_set_that_the_next_results_set_lacks_gives_way() -> None:
     app = visit()
     settled(app.selectbox(key="dataset").set_value("imagenet-a-clean").run())
@@ -361,6 +447,8 @@ def test_reset_puts_every_control_back() -> None:
         "max_params": "100",
         "test_models": "true",
         "rank": "Speed",
+        "against": "Parameters",
+        "trends": "true",
     }
     app = visit(**link)
     assert len(shown(app)) == 1
@@ -398,6 +486,9 @@ def test_a_link_to_a_results_set_that_is_not_here_says_so(name: str) -> None:
         {"by": "Cheapest"},
         {"view": "fastai 2031"},
         {"measure": "Speed"},
+        {"against": "Weight"},
+        {"trends": "perhaps"},
+        {"rank": "Name"},
         {"measure": "Training", "set": RUN_5090},
         {"dataset": "cifar"},
         {"test_models": "perhaps"},

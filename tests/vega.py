@@ -86,6 +86,11 @@ def until_zoomed_in(page: Page, whole: list[float]) -> None:
     )
 
 
+def signal(page: Page, name: str) -> Any:
+    """A signal's value: `brush_seconds` is the brush's extent, null where there is none."""
+    return page.evaluate(f"name => ({_VIEW})().signal(name)", name)
+
+
 def plot(page: Page) -> tuple[float, float]:
     """The plot's width and height in pixels."""
     width, height = page.evaluate(

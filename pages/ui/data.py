@@ -16,6 +16,9 @@ from bench.errors import UnreadableFile
 from bench.expected import Expectation
 from bench.records import Protocol, Workload
 
+POINT = ("architecture", "image_size")
+OPERATIONS = ("multiply_adds", "activations")
+
 Signature = tuple[tuple[str, int, int], ...]
 
 
@@ -119,13 +122,14 @@ def points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFram
     """points.points of one results set, from its file or, while it measures, from its journal.
 
     With a column more: licence, timm's id of the weights' licence, None where it is not known.
+    Operations that its source does not count are the catalogue's.
     Raises InvalidRequest as that does.
     """
     if run in set(_published_sets(files.speed)["run"]):
         return joined(files.speed, files.accuracy, run, measure, dataset)
     accuracy = _accuracy(files.accuracy)[0]
     frame = points.points(_live(run), accuracy, run=run, measure=measure, dataset=dataset)
-    return _with_licences(frame)
+    return _with_catalogue(frame)
 
 
 @st.cache_data(max_entries=64, show_spinner="Joining speed with accuracy …")
@@ -136,12 +140,28 @@ def joined(
     frame = points.points(
         _speed(speed)[0], _accuracy(accuracy)[0], run=run, measure=measure, dataset=dataset
     )
-    return _with_licences(frame)
+    return _with_catalogue(frame)
 
 
-def _with_licences(frame: pd.DataFrame) -> pd.DataFrame:
+def _with_catalogue(frame: pd.DataFrame) -> pd.DataFrame:
+    """With each point's licence, and the catalogue's operations where its source counts none."""
     known = _licences(str(folder()))
-    return frame.assign(licence=frame["model"].map(known.get))
+    counted = frame[list(POINT)].merge(_operations(str(folder())), on=list(POINT), how="left")
+    counted.index = frame.index
+    return frame.assign(
+        licence=frame["model"].map(known.get),
+        **{name: frame[name].fillna(counted[name]) for name in OPERATIONS},
+    )
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _operations(data: str) -> pd.DataFrame:
+    """Operations of each architecture at an image size; no rows where they cannot be read."""
+    columns = [*POINT, *OPERATIONS]
+    try:
+        return catalogue.operations(Path(data))[columns].drop_duplicates(list(POINT))
+    except UnreadableFile:
+        return pd.DataFrame(columns=columns)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)

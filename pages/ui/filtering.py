@@ -1,6 +1,6 @@
 """What a selection leaves of a results set. Pure: never imports streamlit's widgets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,16 @@ from pages.ui.selection import Selection
 class Filtered:
     """What a selection leaves of a results set.
 
-    points are shown; frontier are the points that its line runs through, shown or not; emptied_by
-    names the filter that left nothing, None where something is left.
+    points are shown, with others: how many weights share the point besides. Shown or not: frontier
+    are the points that its line runs through, lines those that the families' own lines run through,
+    affordable all that take part and are within the budget. emptied_by names the filter that left
+    nothing, None where something is left.
     """
 
     points: pd.DataFrame
     frontier: pd.DataFrame
+    lines: pd.DataFrame
+    affordable: pd.DataFrame
     emptied_by: str | None = None
 
 
@@ -80,9 +84,18 @@ def apply(frame: pd.DataFrame, chosen: Selection) -> Filtered:
     ]
     frame, emptied_by = _through(counts, frame)
     ranked = points.ranked(frame)
+    sharing = ranked.groupby(["architecture", "image_size"], sort=False)["model"]
+    ranked["others"] = sharing.transform("size").astype("int64") - 1
     shown, emptied_by = _through(shows + budget, ranked, emptied_by)
-    frontier, _ = _through(budget, ranked[ranked["frontier"]])
-    return Filtered(shown, frontier, emptied_by)
+    affordable, _ = _through(budget, ranked)
+    is_line = points.family_frontiers(ranked).reindex(affordable.index)
+    return Filtered(
+        shown,
+        affordable[affordable["frontier"]],
+        affordable[is_line.astype(bool)],
+        affordable,
+        emptied_by,
+    )
 
 
 Step = tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]
@@ -102,6 +115,23 @@ def _through(
 def one_a_point(frame: pd.DataFrame, chosen: Selection) -> pd.DataFrame:
     """Of weights that share a speed the most accurate; best-of-each-family is left as it is."""
     return frame if chosen.best_by else points.most_accurate_weights(frame)
+
+
+def brushed(
+    frame: pd.DataFrame, brush: Mapping[str, Sequence[float]], fields: Mapping[str, str]
+) -> pd.DataFrame:
+    """The points inside a rectangle of the chart.
+
+    Args:
+        frame: points.POINT_COLUMNS.
+        brush: both ends of each of the chart's fields, in either order; nothing leaves all.
+        fields: the chart's fields -> the columns of frame.
+    """
+    for field, column in fields.items():
+        if field in brush:
+            low, high = sorted(brush[field])
+            frame = frame[frame[column].between(low, high).fillna(False).astype(bool)]
+    return frame
 
 
 def _isin(frame: pd.DataFrame, column: str, values: tuple[Any, ...]) -> pd.DataFrame:

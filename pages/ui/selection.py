@@ -36,6 +36,8 @@ DEFAULTS: dict[str, Any] = {
     "commercial_use": [],
     "max_params": None,
     "test_models": False,
+    "against": "Accuracy",
+    "trends": False,
     "rank": "Accuracy",
     "view": None,
     "beside": NOTHING_BESIDE,

@@ -1,11 +1,18 @@
 """The one sentence above the chart, computed from what is shown."""
 
+import math
+
 import pandas as pd
 
+from bench.proxies import Proxy
 from bench.results import short_device
 from pages.ui import words
 from pages.ui.selection import DATASET_NAMES, Selection
 
+_COSTS = {
+    "parameters": ("parameters", words.millions),
+    "multiply_adds": ("multiply-adds", words.billions),
+}
 _DOING = {
     "throughput": "",
     "latency": " at batch size 1",
@@ -54,6 +61,32 @@ def sentence(shown: pd.DataFrame, results_set: pd.Series, chosen: Selection) -> 
             f"{winner['top1_percent'] - quick['top1_percent']:.1f} points."
         )
     return text
+
+
+def proxy_sentence(found: Proxy, cost: str, results_set: pd.Series, chosen: Selection) -> str:
+    """Markdown: how poor a proxy for speed a cost on paper is.
+
+    Args:
+        found: proxies.proxy of what is shown.
+        cost: parameters or multiply_adds.
+        results_set: a row of results.results_sets.
+        chosen: gives the measure.
+    """
+    device = words.escaped(short_device(str(results_set["device"])))
+    name, figure = _COSTS[cost]
+    text = ""
+    if found.fold is not None and found.low is not None and found.high is not None:
+        text = (
+            f"Of the {found.in_band:,} points with {figure(found.low)} to {figure(found.high)} "
+            f"{name}, on {_article(device)} {device} the slowest takes **{found.fold:.2g} times** "
+            f"as long an image{_DOING[chosen.measure]} as the fastest. "
+        )
+    if math.isfinite(found.rank_correlation):
+        text += (
+            f"The rank correlation of {name} with time is {found.rank_correlation:.2f}, over all "
+            f"{found.points:,}."
+        )
+    return text or f"Too few points have known {name} to say how they go with time."
 
 
 def _round_limit(shown: pd.DataFrame) -> float:

@@ -28,6 +28,13 @@ def roughly(seconds: float) -> str:
     return time(max(120.0, seconds))
 
 
+def time_with_interval(seconds: float, low: float, high: float) -> str:
+    """A duration and, where it was measured, its interval: `0.83 ms (0.81 ms to 0.85 ms)`."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return time(seconds)
+    return f"{time(seconds)} ({time(low)} to {time(high)})"
+
+
 def left(seconds: float) -> str:
     """How long something will still take, as roughly as that can be known."""
     return f"{max(1, round(seconds))} s left" if seconds < 100 else f"{time(seconds)} left"
@@ -78,6 +85,13 @@ def flags(names: Iterable[str] | None) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 model`, `2 models`, `1,193 models`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def other_weights(number: int) -> str:
+    """What a point says of the weights that share it: `and 4 others at this point`."""
+    if number == 0:
+        return "alone at this point"
+    return f"and {number:,} other{'' if number == 1 else 's'} at this point"
 
 
 # Streamlit's Markdown makes links of bare addresses, after escapes are undone; an invisible word

@@ -1,0 +1,82 @@
+"""Where a chart's labels go: never over one another, never out of the plot, never on a crowd."""
+
+import numpy as np
+import pandas as pd
+
+LABELS = 8
+HIDDEN_POINTS = 2  # a label that would lie on more than these is left out
+# Below this width (pixels) labels are not drawn; above, they fit each of these plots: the chart is
+# as wide as the page, and a second row of legend takes a little of its height where it is narrow.
+NARROW = 520
+PLOTS = ((520.0, 355.0), (620.0, 355.0), (720.0, 370.0), (880.0, 370.0), (1400.0, 370.0))
+FONT_SIZE, LETTER_WIDTH = 11, 6.4
+
+
+def labelled(
+    rows: pd.DataFrame, right: np.ndarray, down: np.ndarray, *, label_all: bool
+) -> pd.DataFrame:
+    """Adds label, label_align, label_dx and label_dy.
+
+    No two labels overlap, none leaves the plot, none lies on a crowd of points. Searched models
+    come first, then the frontier (or all), the greatest lead first.
+
+    Args:
+        rows: model, shown, beside, hit, frontier, top1 and lead_points.
+        right: where each row lies from the left end of the plot (0) to the right (1).
+        down: where it lies from the top (0) to the bottom (1).
+        label_all: label what fits of all points, not of the frontier alone.
+    """
+    # Where every point lies on each of the plots, in pixels; shape (plots, points).
+    x = right * np.array([[width] for width, _ in PLOTS])
+    y = down * np.array([[height] for _, height in PLOTS])
+    is_drawn = rows["shown"].to_numpy(dtype=bool)
+    eligible = rows["hit"] | ((rows["frontier"] | label_all) & ~rows["beside"])
+    eligible &= rows["shown"]
+    order = (
+        rows.loc[eligible, ["hit", "frontier", "lead_points"]]
+        .fillna({"lead_points": -99.0})
+        .sort_values(["hit", "frontier", "lead_points"], ascending=False)
+        .index
+    )
+    if len(order):  # the most accurate model of all is always named
+        order = order.insert(0, rows.loc[order, "top1"].idxmax())
+    labels = [""] * len(rows)
+    aligns, dxs, dys = ["left"] * len(rows), [0.0] * len(rows), [0.0] * len(rows)
+    taken: list[np.ndarray] = []
+    named: set[str] = set()
+    for row in order:
+        name = str(rows["model"].iloc[row]).partition(".")[0]
+        if len(taken) == LABELS or name in named:
+            continue
+        for align, dx, dy in (("right", -7, -8), ("left", 7, 12), ("left", 7, -8)):
+            box = _box(x[:, row], y[:, row], align, dx, dy, letters=len(name))
+            under = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3]) & is_drawn
+            is_crowded = under.sum(axis=1).max() > HIDDEN_POINTS and not rows["hit"].iloc[row]
+            collides = any(_overlap(box, other) for other in taken)
+            if _is_inside(box) and not is_crowded and not collides:
+                taken.append(box)
+                named.add(name)
+                labels[row], aligns[row], dxs[row], dys[row] = name, align, dx, dy
+                break
+    return rows.assign(label=labels, label_align=aligns, label_dx=dxs, label_dy=dys)
+
+
+def _box(
+    x: np.ndarray, y: np.ndarray, align: str, dx: float, dy: float, *, letters: int
+) -> np.ndarray:
+    """A label's left, top, right and bottom on each plot; shape (4, plots, 1)."""
+    length = letters * LETTER_WIDTH
+    left = x + dx - (length if align == "right" else 0)
+    return np.array([left, y + dy - FONT_SIZE, left + length, y + dy + 3])[:, :, None]
+
+
+def _is_inside(box: np.ndarray) -> bool:
+    width, height = np.array(PLOTS).T[:, :, None]
+    return bool(((box[:2] >= 0).all() and (box[2] <= width) & (box[3] <= height)).all())
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two labels overlap on any of the plots."""
+    apart = (one[2] <= other[0]) | (other[2] <= one[0])
+    apart |= (one[3] <= other[1]) | (other[3] <= one[1])
+    return not apart.all()

@@ -1,0 +1,296 @@
+"""Speed against accuracy, parameters or multiply-adds: the charts, without their rows.
+
+Pure: never imports streamlit; every colour comes from the page's theme. A specification is the same
+for every selection of one results set, so that a filter changes only the data: axes do not jump and
+a zoom survives.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from pages.ui import labels
+from pages.ui.charts import INK, OTHER, PAPER, Domains
+
+IMAGE_SIZES = (160, 224, 288, 384, 512)
+
+TIME_TITLES = {
+    "throughput": "Inference time per image",
+    "latency": "Latency: time per image at batch 1",
+    "training": "Training time per image",
+}
+
+COST_TITLES = {"parameters": "Parameters", "multiply_adds": "Multiply-adds per image"}
+_COST_LABELS = {
+    "parameters": "format(datum.value / 1e6, ',.3~r') + ' M'",
+    "multiply_adds": "format(datum.value / 1e9, ',.3~r') + ' G'",
+}
+
+HEIGHT = 560
+
+_TIME_LABEL = (
+    "datum.value < 9.9e-5 ? format(datum.value * 1e6, '.3~g') + ' µs'"
+    " : datum.value < 0.99 ? format(datum.value * 1e3, '.3~g') + ' ms'"
+    " : format(datum.value, '.3~g') + ' s'"
+)
+
+# Streamlit hears of PICK, ZOOM and BRUSH; ISOLATE and HOVER stay in the browser.
+ISOLATE = alt.selection_point("isolate", fields=["colour"], bind="legend")
+HOVER = alt.selection_point(
+    "hover", fields=["family"], on="pointerover", clear="pointerout", empty=False
+)
+PICK = alt.selection_point(
+    "pick", fields=["model", "image_size"], on="click[!event.shiftKey]", empty=False, toggle=False
+)
+ZOOM = alt.selection_interval(
+    name="zoom",
+    bind="scales",
+    translate="[pointerdown[!event.shiftKey], window:pointerup] > window:pointermove!",
+    zoom="wheel![event.ctrlKey || event.metaKey || event.shiftKey]",
+)
+_SHIFT_DRAG = "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!"
+BRUSH = alt.selection_interval(
+    name="brush",
+    encodings=["x", "y"],
+    on=_SHIFT_DRAG,
+    translate=_SHIFT_DRAG,
+    zoom=False,
+    mark=alt.BrushConfig(fill="gray", fillOpacity=0.15, stroke="gray"),
+)
+
+Channel = type[alt.Color] | type[alt.Stroke]
+
+
+def accuracy_against_speed(
+    measure: str, axes: Domains, colour_domain: Sequence[str], dataset: str
+) -> alt.LayerChart:
+    """The chart, without its rows: they come by the name `points` (see `drawn` for the columns).
+
+    Args:
+        measure: throughput, latency or training.
+        axes: fixed ends of both axes.
+        colour_domain: see `colours`.
+        dataset: the accuracy set, as words (`ImageNet-1k`).
+    """
+    y = alt.Y("top1:Q", title=f"Top-1 accuracy on {dataset} (%)").scale(
+        domain=axes.top1_percent, zero=False, nice=False
+    )
+    x = _time(axes, measure)
+    frontier = (
+        _base("datum.frontier")
+        .mark_line(interpolate="step-after", strokeWidth=1.5, strokeOpacity=0.75, clip=True)
+        .encode(x=x, y=y, order="seconds:Q", color=alt.ColorDatum(INK))
+    )
+    trends = (
+        _base("datum.trend")
+        .transform_filter(HOVER | (alt.datum.colour != OTHER))
+        .mark_line(strokeWidth=2, strokeDash=[7, 4], clip=True)
+        .encode(x=x, y=y, detail="family:N", color=_or_ink(colour_domain), opacity=_faded())
+    )
+    return _layered(measure, axes, colour_domain, y=y, under=[frontier], over=[trends])
+
+
+def cost_against_speed(
+    measure: str, axes: Domains, colour_domain: Sequence[str], cost: str
+) -> alt.LayerChart:
+    """The second view: what a model costs on paper against its time, both logarithmic.
+
+    Args:
+        measure: throughput, latency or training.
+        axes: fixed ends of both axes, those of the cost too.
+        colour_domain: see `colours`.
+        cost: parameters or multiply_adds.
+    """
+    if axes.cost is None:
+        raise ValueError(f"the axes have no ends for {cost}")
+    y = (
+        alt.Y("cost:Q", title=f"{COST_TITLES[cost]} (log scale)")
+        .scale(type="log", domain=axes.cost, nice=False)
+        .axis(
+            values=alt.expr(_ticks("y", range(4, 14))),
+            labelExpr=_COST_LABELS[cost],
+            labelOverlap="greedy",
+        )
+    )
+    figure = alt.Tooltip("cost:Q", title=COST_TITLES[cost], format=".3~s")
+    return _layered(measure, axes, colour_domain, y=y, figures=[figure])
+
+
+def _layered(
+    measure: str,
+    axes: Domains,
+    colour_domain: Sequence[str],
+    *,
+    y: alt.Y,
+    under: Sequence[alt.Chart] = (),
+    over: Sequence[alt.Chart] = (),
+    figures: Sequence[alt.Tooltip] = (),
+) -> alt.LayerChart:
+    """What both views share, from the back to the front."""
+    x = _time(axes, measure)
+    # The brush lies in a layer of its own, at the back: else it would hide points from the pointer.
+    brushed = _base("false").mark_point().encode(x=x, y=y).add_params(BRUSH)
+    intervals = (
+        _base("datum.shown && isValid(datum.low) && datum.high > datum.low")
+        .mark_rule(strokeWidth=1, strokeOpacity=0.6, clip=True)
+        .encode(
+            x=_time(axes, measure, "low"),
+            x2="high:Q",
+            y=y,
+            color=_colour(alt.Color, colour_domain),
+        )
+    )
+    family = (
+        _base("datum.line")
+        .transform_filter(HOVER)
+        .mark_line(strokeWidth=2.25, clip=True, point={"size": 22, "opacity": 1, "filled": True})
+        .encode(x=x, y=y, detail="family:N", order="seconds:Q", color=_or_ink(colour_domain))
+    )
+    bubbles = _bubbles(_time_axis(x), y, colour_domain, figures)
+    rings = (
+        _base("datum.hit && datum.shown")
+        .mark_point(filled=False, strokeWidth=1.75, size=190, clip=True, shape="circle")
+        .encode(x=x, y=y, color=alt.ColorDatum(INK))
+    )
+    placed = _base("datum.label != ''").encode(x=x, y=y, text="label:N")
+    halos = _text(placed, halo=True).encode(color=alt.ColorDatum(PAPER))
+    names = _text(placed, halo=False).encode(color=alt.ColorDatum(INK))
+    chart: alt.LayerChart = (
+        alt.layer(
+            alt.layer(brushed), *under, intervals, bubbles, *over, family, rings, halos, names
+        )
+        .resolve_scale(shape="independent")
+        .properties(
+            data=alt.NamedData("points"),
+            height=HEIGHT,
+            usermeta={"embedOptions": {"renderer": "canvas"}},
+        )
+    )
+    return chart
+
+
+def _bubbles(
+    x: alt.X, y: alt.Y, colour_domain: Sequence[str], figures: Sequence[alt.Tooltip]
+) -> alt.Chart:
+    size = alt.Size("image_size:Q", title="Image size (pixels)").scale(
+        type="linear",
+        domain=[0, 512],
+        range=[0, alt.expr(f"width < {labels.NARROW} ? 70 : 150")],
+    )
+    chart: alt.Chart = (
+        _base("datum.shown")
+        .mark_point(filled=True, clip=True)
+        .encode(
+            x=x,
+            y=y,
+            # The lower right corner is always empty: nothing slow is inaccurate or small.
+            size=size.legend(
+                values=list(IMAGE_SIZES),
+                orient="bottom-right",
+                direction="vertical",
+                symbolType="circle",
+                symbolFillColor=alt.expr(f"scale('color', '{OTHER}')"),
+                symbolStrokeWidth=0,
+                symbolOpacity=1,
+                offset=4,
+                rowPadding=1,
+                padding=4,
+            ),
+            color=_colour(alt.Color, colour_domain),
+            shape=alt.Shape("beside:N", legend=None).scale(
+                domain=[False, True], range=["circle", "diamond"]
+            ),
+            opacity=_faded(),
+            # A flagged figure is drawn hollow.
+            stroke=_colour(alt.Stroke, colour_domain),
+            strokeWidth=alt.condition("datum.flagged", alt.value(1.4), alt.value(0)),
+            fillOpacity=alt.condition("datum.flagged", alt.value(0.1), alt.value(1)),
+            tooltip=[
+                alt.Tooltip("model:N", title="title"),
+                alt.Tooltip("others:N", title="Weights"),
+                alt.Tooltip("top1:Q", title="Top-1 (%)", format=".3~f"),
+                alt.Tooltip("time:N", title="Time per image"),
+                alt.Tooltip("rate:N", title="Speed"),
+                alt.Tooltip("batch:N", title="Batch size"),
+                alt.Tooltip("image_size:Q", title="Image size (pixels)"),
+                alt.Tooltip("parameters:N", title="Parameters"),
+                *figures,
+                alt.Tooltip("family:N", title="Family"),
+                alt.Tooltip("lead:N", title="Lead"),
+                alt.Tooltip("flags:N", title="Flags"),
+                alt.Tooltip("set:N", title="Results set"),
+            ],
+        )
+        .add_params(ISOLATE, HOVER, PICK, ZOOM)
+    )
+    return chart
+
+
+def _base(condition: str) -> alt.Chart:
+    chart: alt.Chart = alt.Chart().transform_filter(condition)
+    return chart
+
+
+def _faded() -> Any:
+    """Less where the legend isolates another family."""
+    return alt.condition(ISOLATE, alt.value(0.8), alt.value(0.06))
+
+
+def _or_ink(colour_domain: Sequence[str]) -> Any:
+    """A family's colour; ink for those without, whose grey would be lost among the points."""
+    colour = _colour(alt.Color, colour_domain)
+    ink = alt.value(alt.expr(f"scale('color', '{INK}')"))
+    return colour.condition(test=f"datum.colour === '{OTHER}'", value=ink["value"])
+
+
+def _text(placed: alt.Chart, *, halo: bool) -> alt.Chart:
+    chart: alt.Chart = placed.mark_text(
+        fontSize=labels.FONT_SIZE,
+        clip=True,
+        align=alt.expr("datum.label_align"),
+        dx=alt.expr("datum.label_dx"),
+        dy=alt.expr("datum.label_dy"),
+        opacity=alt.expr(f"width < {labels.NARROW} ? 0 : 1"),
+        stroke=alt.expr(f"scale('color', '{PAPER}')"),
+        strokeWidth=3 if halo else 0,
+        strokeJoin="round",
+    )
+    return chart
+
+
+def _time_axis(x: alt.X) -> alt.X:
+    return x.axis(
+        values=alt.expr(_ticks("x", range(-6, 3))),
+        labelExpr=_TIME_LABEL,
+        labelOverlap="greedy",
+        labelSeparation=8,
+    )
+
+
+def _ticks(scale: str, decades: range) -> str:
+    """Ticks at 1, 2, 5 of each decade, finer once zoomed in: a Vega expression."""
+    coarse = [float(f"{m}e{d}") for d in decades for m in (1, 2, 5)]
+    fine = [float(f"{m / 10}e{d}") for d in decades for m in range(10, 100, 2)]
+    return f"domain('{scale}')[1] / domain('{scale}')[0] > 6 ? {coarse} : {fine}"
+
+
+def _time(axes: Domains, measure: str, field: str = "seconds") -> alt.X:
+    title = [TIME_TITLES[measure], "log scale, faster to the left"]
+    return alt.X(f"{field}:Q", title=title).scale(type="log", domain=axes.seconds, nice=False)
+
+
+def _colour(channel: Channel, domain: Sequence[str]) -> Any:
+    """Fill or outline by family; both say the same, or Vega-Lite would draw two legends."""
+    shown = [name for name in domain if name.strip() and name not in (INK, PAPER)]
+    return (
+        channel("colour:N", title="Family (click to isolate)")
+        .scale(domain=list(domain))
+        .legend(
+            values=shown,
+            orient="bottom",
+            columns=alt.expr("width < 400 ? 2 : width < 620 ? 4 : 7"),
+            symbolOpacity=1,
+            symbolStrokeWidth=0,
+        )
+    )
