@@ -200,6 +200,10 @@ def test_every_filter_leaves_what_the_dashboard_leaves(
         assert [row[3] for row in found] == pytest.approx(leads, abs=1e-9), filters
         line = page.evaluate("left[0].frontier.map(p => [p.model, p.image_size])")
         assert line == left.frontier[["model", "image_size"]].to_numpy().tolist(), filters
+        line = page.evaluate("left[0].lines.map(p => [p.model, p.image_size])")
+        assert line == left.lines[["model", "image_size"]].to_numpy().tolist(), filters
+        others = page.evaluate("left[0].shown.map(p => p.others)")
+        assert others == left.points["others"].tolist(), filters
         drawn = filtering.one_a_point(left.points, asked(**changes))
         bubbles = {(row["model"], row["image_size"]) for row in vega.shown(page)}
         assert bubbles == set(zip(drawn["model"], drawn["image_size"], strict=True)), filters

@@ -88,7 +88,7 @@ def until_zoomed_in(page: Page, whole: list[float]) -> None:
 
 def signal(page: Page, name: str) -> Any:
     """A signal's value: `brush_seconds` is the brush's extent, null where there is none."""
-    return page.evaluate(f"name => ({_VIEW})().signal(name)", name)
+    return page.evaluate(f"name => ({VIEW})().signal(name)", name)
 
 
 def plot(page: Page) -> tuple[float, float]:

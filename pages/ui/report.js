@@ -129,12 +129,15 @@ function chartRows(search, best) {
   const one = all => (best ? all : mostAccurateWeights(all));
   const rows = left.flatMap((set, index) => {
     const shown = one(set.shown), visible = new Set(shown);
-    const line = index ? [] : one(set.frontier).filter(p => !visible.has(p));
+    const through = index ? [] : new Set([...one(set.frontier), ...set.lines]);
+    const line = [...through].filter(p => !visible.has(p));
     return [...shown.map(p => [p, true]), ...line.map(p => [p, false])];
   }).map(([p, shown]) => ({
     ...p, shown,
     colour: page.colours.includes(p.family) || picks().includes(p.family) ? p.family : page.other,
     frontier: p.frontier && !p.beside,
+    line: p.line && !p.beside,
+    others: p.others ? `and ${count(p.others, "other")} at this point` : "alone at this point",
     lead: p.lead === null ? page.unknown : `${p.lead < 0 ? "" : "+"}${p.lead.toFixed(1)} points`,
     hit: matches(p, search) || (picked !== null && sameSpeed(p, picked)),
     own_lead: p.lead ?? -99,

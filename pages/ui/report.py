@@ -26,7 +26,7 @@ from bench import points as p
 from bench.errors import InvalidRequest
 from bench.families import is_test_model
 from bench.results import short_device, snapshot_for
-from pages.ui import charts, filtering, report_words, theme, words
+from pages.ui import charts, filtering, labels, report_words, speed_charts, theme, words
 from pages.ui.selection import DATASET_NAMES, MEASURE_NAMES, Selection
 from pages.ui.sentence import sentence
 from pages.ui.table import COLUMNS, table
@@ -36,6 +36,7 @@ HERE = Path(__file__).parent
 FOLLOWS_THE_FILTERS = {
     *("colour", "frontier", "lead", "shown", "hit"),
     *("label", "label_align", "label_dx", "label_dy"),
+    *("line", "others"),
 }
 # How report.js writes the table's numbers: options of Intl.NumberFormat. The rest is text.
 NUMBERS: dict[str, dict[str, Any]] = {
@@ -168,8 +169,9 @@ def _data(sides: Sequence[Side], chosen: Selection) -> dict[str, Any]:
         [_rows(one, drawn[drawn["beside"] == (number > 0)]) for number, one in enumerate(sides)],
         ignore_index=True,
     )
-    spec = charts.accuracy_against_speed(
-        sides[0].measure, axes, colours, DATASET_NAMES.get(chosen.dataset, chosen.dataset)
+    dataset = DATASET_NAMES.get(chosen.dataset, chosen.dataset)
+    spec = speed_charts.accuracy_against_speed(
+        sides[0].measure, axes, colours, dataset, with_brush=False
     ).to_dict()
     opens = [
         ("show", chosen.best_by),
@@ -184,7 +186,7 @@ def _data(sides: Sequence[Side], chosen: Selection) -> dict[str, Any]:
         "columns": _columns(rows, has_two=len(sides) > 1),
         "sets": [one.label for one in sides],
         "device": short_device(str(sides[0].results_set["device"])),
-        "dataset": DATASET_NAMES.get(chosen.dataset, chosen.dataset),
+        "dataset": dataset,
         "opens": urlencode([(name, value) for name, value in opens if value is not None]),
         "specs": {kind: _vega(spec, kind, colours) for kind in ("light", "dark")},
         "axes": {"seconds": axes.seconds, "top1": axes.top1_percent},
@@ -193,9 +195,9 @@ def _data(sides: Sequence[Side], chosen: Selection) -> dict[str, Any]:
         "spare": len(colours) - len(named),
         "unknown": words.UNKNOWN,
         "limits": {
-            "labels": charts.LABELS,
-            "font_size": charts.FONT_SIZE,
-            "hidden_points": charts.HIDDEN_POINTS,
+            "labels": labels.LABELS,
+            "font_size": labels.FONT_SIZE,
+            "hidden_points": labels.HIDDEN_POINTS,
         },
     }
 

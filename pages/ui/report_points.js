@@ -2,12 +2,16 @@
 // What the filters leave, as bench/points.py and pages/ui/filtering.py have it (a test holds the
 // two together), and where labels go. Pure: neither the page nor the chart is known here.
 
-// Fastest first; frontier and lead of each point among these.
+// Fastest first; frontier and lead of each point among these, and whether its family's line runs
+// through it.
 function ranked(points) {
   const order = points.slice().sort((a, b) =>
     a.seconds - b.seconds || b.top1 - a.top1 || (a.model < b.model ? -1 : 1));
   let last = null, highest = -Infinity;
+  const highestOf = new Map();
   for (const p of order) {
+    p.line = p.top1 > (highestOf.get(p.family) ?? -Infinity);
+    if (p.line) highestOf.set(p.family, p.top1);
     const twin = last && last.seconds === p.seconds && last.top1 === p.top1;
     p.frontier = p.top1 > highest || Boolean(twin && last.frontier);
     highest = Math.max(highest, p.top1);
@@ -49,9 +53,10 @@ const CRITERIA = {
   fastest: (a, b) => a.seconds - b.seconds || byTop1(a, b),
 };
 
+const speedOf = p => JSON.stringify([p.architecture, p.image_size]);
+
 function mostAccurateWeights(points) {
-  return firstOfEach(points, p => JSON.stringify([p.architecture, p.image_size]),
-    (a, b) => b.top1 - a.top1 || byName(a, b));
+  return firstOfEach(points, speedOf, (a, b) => b.top1 - a.top1 || byName(a, b));
 }
 
 // Which models count is settled first, then frontier and lead are computed, then the best of each
@@ -71,6 +76,9 @@ function filtered(points, asked) {
     ["Parameters to (M)", all => all.filter(p => asked.max_params === null
       || (p.parameters_m !== null && p.parameters_m <= asked.max_params))],
   ]));
+  const sharing = new Map();
+  for (const p of counting) sharing.set(speedOf(p), (sharing.get(speedOf(p)) ?? 0) + 1);
+  for (const p of counting) p.others = sharing.get(speedOf(p)) - 1;
   const budget = [
     ["Slowest (ms)", all => all.filter(p => p.seconds <= asked.max_s)],
     ["Top-1 from (%)", all => all.filter(p => p.top1 >= asked.min_top1)],
@@ -80,7 +88,8 @@ function filtered(points, asked) {
   const shown = through(counting, [["Best of each family", best], ...budget]);
   const named = emptiedBy;
   const frontier = through(counting.filter(p => p.frontier), budget);
-  return { shown, frontier, emptiedBy: named };
+  const lines = through(counting.filter(p => p.line), budget);
+  return { shown, frontier, lines, emptiedBy: named };
 }
 
 // Label rows, the first ones first: no two labels overlap, none leaves the plot, none lies on a
@@ -89,7 +98,7 @@ function placeLabels(rows, order, { x, y, width, height, measure, limits }) {
   for (const row of rows) {
     Object.assign(row, { label: "", label_align: "left", label_dx: 0, label_dy: 0 });
   }
-  const dots = rows.map(row => [x(row.seconds), y(row.top1)]);
+  const dots = rows.filter(row => row.shown).map(row => [x(row.seconds), y(row.top1)]);
   const taken = [], named = new Set();
   for (const row of order) {
     const name = row.model.split(".")[0];

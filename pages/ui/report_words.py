@@ -17,9 +17,9 @@ ALT = (
 )
 LEGEND = (
     "Up is more accurate, left is faster; a larger bubble is a larger image. The line is the "
-    "frontier: no model beats those on it on both speed and accuracy. Drag to move, Ctrl + wheel "
-    "to zoom, double-click to go back, click a model to find it in the table, a family in the "
-    "legend to see it alone."
+    "frontier: no model beats those on it on both speed and accuracy. Point at a model for its "
+    "figures and its family's line, click it to find it in the table; click a family in the legend "
+    "to see it alone. Drag to move, Ctrl + wheel to zoom, double-click to go back."
 )
 HOW_TO_READ = """<ul>
 <li><strong>Top-1</strong> is the share of images whose first guess is right.</li>

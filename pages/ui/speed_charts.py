@@ -63,7 +63,12 @@ Channel = type[alt.Color] | type[alt.Stroke]
 
 
 def accuracy_against_speed(
-    measure: str, axes: Domains, colour_domain: Sequence[str], dataset: str
+    measure: str,
+    axes: Domains,
+    colour_domain: Sequence[str],
+    dataset: str,
+    *,
+    with_brush: bool = True,
 ) -> alt.LayerChart:
     """The chart, without its rows: they come by the name `points` (see `drawn` for the columns).
 
@@ -72,6 +77,7 @@ def accuracy_against_speed(
         axes: fixed ends of both axes.
         colour_domain: see `colours`.
         dataset: the accuracy set, as words (`ImageNet-1k`).
+        with_brush: whether somebody listens to a brush.
     """
     y = alt.Y("top1:Q", title=f"Top-1 accuracy on {dataset} (%)").scale(
         domain=axes.top1_percent, zero=False, nice=False
@@ -88,7 +94,15 @@ def accuracy_against_speed(
         .mark_line(strokeWidth=2, strokeDash=[7, 4], clip=True)
         .encode(x=x, y=y, detail="family:N", color=_or_ink(colour_domain), opacity=_faded())
     )
-    return _layered(measure, axes, colour_domain, y=y, under=[frontier], over=[trends])
+    return _layered(
+        measure,
+        axes,
+        colour_domain,
+        y=y,
+        under=[frontier],
+        over=[trends],
+        with_brush=with_brush,
+    )
 
 
 def cost_against_speed(
@@ -126,11 +140,13 @@ def _layered(
     under: Sequence[alt.Chart] = (),
     over: Sequence[alt.Chart] = (),
     figures: Sequence[alt.Tooltip] = (),
+    with_brush: bool = True,
 ) -> alt.LayerChart:
     """What both views share, from the back to the front."""
     x = _time(axes, measure)
     # The brush lies in a layer of its own, at the back: else it would hide points from the pointer.
     brushed = _base("false").mark_point().encode(x=x, y=y).add_params(BRUSH)
+    back = [alt.layer(brushed)] if with_brush else []
     intervals = (
         _base("datum.shown && isValid(datum.low) && datum.high > datum.low")
         .mark_rule(strokeWidth=1, strokeOpacity=0.6, clip=True)
@@ -157,9 +173,7 @@ def _layered(
     halos = _text(placed, halo=True).encode(color=alt.ColorDatum(PAPER))
     names = _text(placed, halo=False).encode(color=alt.ColorDatum(INK))
     chart: alt.LayerChart = (
-        alt.layer(
-            alt.layer(brushed), *under, intervals, bubbles, *over, family, rings, halos, names
-        )
+        alt.layer(*back, *under, intervals, bubbles, *over, family, rings, halos, names)
         .resolve_scale(shape="independent")
         .properties(
             data=alt.NamedData("points"),
