@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from harness import REPOSITORY
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from bench import points, store
@@ -64,52 +65,78 @@ def test_growth_is_judged_after_the_server_has_settled() -> None:
     assert growth.share == pytest.approx(575 / 400_025)
 
 
-def delta(identity: str, *, kind: str = "selectbox", text: str = "") -> bytes:
-    message = ForwardMsg(hash=f"hash of {identity}")
+def delta(kind: str, **fields: object) -> bytes:
+    message = ForwardMsg(hash=f"hash of {fields}")
     message.metadata.cacheable = True
-    element = message.delta.new_element
-    if kind == "selectbox":
-        element.selectbox.id = identity
-        element.selectbox.options.append(text)
-    else:
-        element.markdown.body = text
+    inner = getattr(message.delta.new_element, kind)
+    for name, value in fields.items():
+        if isinstance(value, list):
+            getattr(inner, name).extend(value)
+        else:
+            setattr(inner, name, value)
     return message.SerializeToString()
+
+
+def selectbox(key: str, **fields: object) -> bytes:
+    options = ["RTX 4090", "RTX 5090"]
+    return delta(
+        "selectbox", id=f"$$ID-01-{key}", options=options, default=0, query_param_key=key, **fields
+    )
+
+
+def asked_by(rerun: bytes) -> ClientState:
+    message = BackMsg()
+    message.ParseFromString(rerun)
+    return message.rerun_script
 
 
 def test_a_rerun_says_what_a_browser_says() -> None:
     one = messages.Conversation("http://127.0.0.1:1")
-    assert not one.hear(delta("$$ID-0123-set", text="RTX 5090"))
-    assert not one.hear(delta("$$ID-4567-max-ms"))
-    assert one.options["set"] == ["RTX 5090"]
-    asked = BackMsg()
-    asked.ParseFromString(one.rerun({"set": "RTX 5090", "max-ms": 0.5}, {"set": "RTX 5090"}))
-    run = asked.rerun_script
-    assert run.query_string == "set=RTX+5090"
-    assert [(w.id, w.string_value, w.double_value) for w in run.widget_states.widgets] == [
-        ("$$ID-0123-set", "RTX 5090", 0.0),
-        ("$$ID-4567-max-ms", "", 0.5),
+    assert not one.hear(selectbox("set"))
+    assert not one.hear(selectbox("beside"))
+    assert not one.hear(delta("number_input", id="$$ID-02-max_ms", query_param_key="max_ms"))
+    assert not one.hear(delta("multiselect", id="$$ID-03-more", options=["a", "b"], default=[1]))
+    assert one.controls["set"].options == ["RTX 4090", "RTX 5090"]
+    run = asked_by(one.rerun({"set": "RTX 5090", "max_ms": 0.5}))
+    assert run.query_string == "set=RTX+5090&max_ms=0.5", "what is at its default is not in it"
+    assert [str(w).split() for w in run.widget_states.widgets] == [
+        ["id:", '"$$ID-01-set"', "string_value:", '"RTX', '5090"'],
+        ["id:", '"$$ID-01-beside"', "string_value:", '"RTX', '4090"'],
+        ["id:", '"$$ID-02-max_ms"', "double_value:", "0.5"],
+        ["id:", '"$$ID-03-more"', "string_array_value", "{", "data:", '"b"', "}"],
     ]
-    assert list(run.cached_message_hashes) == ["hash of $$ID-0123-set", "hash of $$ID-4567-max-ms"]
     with pytest.raises(KeyError):
-        one.rerun({"unseen": True}, {})
+        one.rerun({"unseen": True})
+
+
+def test_a_control_keeps_its_value_until_the_server_sets_it_or_it_goes() -> None:
+    one = messages.Conversation("http://127.0.0.1:1")
+    one.hear(selectbox("set"))
+    one.rerun({"set": "RTX 5090"})
+    one.hear(selectbox("set"))
+    assert one.controls["set"].value == "RTX 5090"
+    one.rerun({})
+    one.hear(selectbox("set", set_value=True, raw_value="RTX 4090"))
+    assert one.controls["set"].value == "RTX 4090"
+    one.rerun({})
+    assert not one.controls, "the last run did not show it"
 
 
 def test_a_browser_forgets_the_messages_of_the_run_before_the_last() -> None:
     one = messages.Conversation("http://127.0.0.1:1")
-    one.hear(delta("$$ID-0123-old"))
-    one.rerun({}, {})
-    one.hear(delta("$$ID-0123-new"))
-    one.rerun({}, {})
-    asked = BackMsg()
-    asked.ParseFromString(one.rerun({}, {}))
-    assert list(asked.rerun_script.cached_message_hashes) == ["hash of $$ID-0123-new"]
+    one.hear(delta("markdown", body="old"))
+    one.rerun({})
+    one.hear(delta("markdown", body="new"))
+    one.rerun({})
+    run = asked_by(one.rerun({}))
+    assert list(run.cached_message_hashes) == ["hash of {'body': 'new'}"]
 
 
 def test_a_run_ends_with_its_script_and_an_error_on_the_page_is_a_failure() -> None:
     one = messages.Conversation("http://127.0.0.1:1")
     early = ForwardMsg(script_finished=ForwardMsg.FINISHED_EARLY_FOR_RERUN)
     assert not one.hear(early.SerializeToString())
-    assert not one.hear(delta("", kind="markdown", text="**12** models"))
+    assert not one.hear(delta("markdown", body="**12** models"))
     assert one.texts == ["**12** models"]
     end = ForwardMsg(script_finished=ForwardMsg.FINISHED_SUCCESSFULLY)
     assert one.hear(end.SerializeToString())

@@ -55,8 +55,7 @@ async def watch(url: str, pid: int, reruns: int, seed: int = 1) -> Growth:
     try:
         await reader.run()
         for number in range(1, reruns + 1):
-            reader.change()
-            await reader.run()
+            await reader.run(reader.change())
             if number % SAMPLE_EVERY == 0:
                 growth.reruns.append(number)
                 growth.resident_bytes.append(server.memory_info().rss)

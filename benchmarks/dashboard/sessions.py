@@ -6,7 +6,7 @@ Each has a session of its own, changes a control, waits for the run to end, thin
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
@@ -20,18 +20,13 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from benchmarks.dashboard.messages import Conversation, SessionFailed, Value
 
 PATIENCE_S = 60.0
-# What readers search, and what they can afford.
-SEARCHES = ("", "resnet", "convnext", "vit_", "eva02", "mobilenet", "efficientnet")
-BUDGETS_MS = ("", "0.1", "0.2", "0.5", "1", "2")
-LEAST_TOP1 = ("", "70", "75", "80", "85")
-CHOICES: dict[str, tuple[str, ...]] = {
-    "show": ("All models", "Best of each family"),
-    "search": SEARCHES,
-    "max_ms": BUDGETS_MS,
-    "min_top1": LEAST_TOP1,
+# What readers change, and to what; of a menu or a row of buttons any other option.
+CHANGES: dict[str, tuple[Value, ...]] = {
+    "show": (),
+    "search": ("", "resnet", "convnext", "vit_", "eva02", "mobilenet", "efficientnet"),
+    "max_ms": (None, 0.1, 0.2, 0.5, 1.0, 2.0),
+    "min_top1": (None, 70.0, 75.0, 80.0, 85.0),
 }
-NUMBERS = ("max_ms", "min_top1")
-BUTTONS = ("show", "measure")
 # Of ten changes that a reader makes, one is to another results set.
 ANOTHER_SET = 0.1
 
@@ -86,44 +81,24 @@ class Reader:
         self.connection = connection
         self.conversation = Conversation(url)
         self.choice = choice
-        self.query: dict[str, str] = {}
 
-    async def run(self) -> float:
-        """Ask for the page as the controls are now; returns seconds until its script ended."""
+    async def run(self, changes: Mapping[str, Value] | None = None) -> float:
+        """Ask for the page with these changes; returns seconds until its script ended."""
         start = time.perf_counter()
-        await self.connection.send(self.conversation.rerun(self._values(), self.query))
+        await self.connection.send(self.conversation.rerun(changes or {}))
         async with asyncio.timeout(PATIENCE_S):
             while not self.conversation.hear(_binary(await self.connection.recv())):
                 pass
         return time.perf_counter() - start
 
-    def change(self) -> None:
-        """Set one control to another value, as a reader would."""
-        sets = self.conversation.options.get("set", [])
-        if sets and self.choice.random() < ANOTHER_SET:
-            self.query["set"] = self.choice.choice(sets)
-            return
-        key = self.choice.choice(list(CHOICES))
-        old = self.query.pop(key, CHOICES[key][0])
-        new = self.choice.choice([value for value in CHOICES[key] if value != old])
-        # A control that has its default value leaves the address.
-        if new != CHOICES[key][0]:
-            self.query[key] = new
-
-    def _values(self) -> dict[str, Value]:
-        """Every control that was changed; it stays in the message when it is put back."""
-        known = self.conversation.widgets
-        return {
-            key: _value(key, self.query.get(key, default))
-            for key, default in ((key, values[0]) for key, values in CHOICES.items())
-            if key in known
-        } | ({"set": self.query["set"]} if "set" in self.query else {})
-
-
-def _value(key: str, text: str) -> Value:
-    if key in NUMBERS:
-        return float(text) if text else None
-    return [text] if key in BUTTONS else text
+    def change(self) -> dict[str, Value]:
+        """One control set to another value, as a reader would."""
+        key = "set" if self.choice.random() < ANOTHER_SET else self.choice.choice(list(CHANGES))
+        control = self.conversation.controls[key]
+        values: Sequence[Value] = CHANGES.get(key, ()) or control.options
+        if control.kind == "button_group":
+            values = [[str(value)] for value in values]
+        return {key: self.choice.choice([value for value in values if value != control.value])}
 
 
 def _binary(frame: str | bytes) -> bytes:
@@ -215,8 +190,7 @@ async def _read(reader: Reader, load: Load, outcome: Outcome) -> None:
     try:
         while time.monotonic() + pause < end:
             await asyncio.sleep(pause)
-            reader.change()
-            outcome.rerun_s.append(await reader.run())
+            outcome.rerun_s.append(await reader.run(reader.change()))
             pause = (0.5 + reader.choice.random()) * load.think_s
     except (OSError, TimeoutError, ConnectionClosed, SessionFailed) as error:
         outcome.failures.append(f"{type(error).__name__}: {error}")

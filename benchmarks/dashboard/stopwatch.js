@@ -34,6 +34,7 @@
     marks(vega, m => m.marktype === 'symbol' && m.role === 'mark').filter(m => m.item.datum.model);
 
   const shownRows = vega => vega.data('source').filter(row => row.shown).length;
+  const ringedRows = vega => vega.data('source').filter(row => row.shown && row.hit).length;
 
   // Whether the canvas has colour where the last marks are: they are drawn, not only computed.
   const inked = vega => {
@@ -71,11 +72,11 @@
   };
 
   const conditions = {
-    // The rows are more or fewer, and the bubbles are those of the rows.
+    // The rows are more or fewer, and the bubbles are those of the rows, some with a ring.
     redrawn: () => {
       const vega = view(), rows = shownRows(vega);
       return rows > 0 && rows !== conditions.redrawn.before
-        && bubbles(vega).length === rows && inked(vega);
+        && bubbles(vega).length === rows + ringedRows(vega) && inked(vega);
     },
     hovered: () => {
       const tip = document.querySelector('#vg-tooltip-element');
@@ -113,7 +114,7 @@
       .map(({item, x, y}) => ({x, y, text: item.text})),
     canvas: () => {
       const box = view().container().querySelector('canvas').getBoundingClientRect();
-      return {left: box.left, top: box.top};
+      return {left: box.left, top: box.top, height: box.height};
     },
   };
 })();
