@@ -21,7 +21,9 @@ from bench.worker_process import ROOT
 from tests.faults import stage
 
 PATIENCE_MS = 180_000
-ROWS = 5
+# With a published accuracy, or they would not be on the chart.
+NAMES = ("test_byobnet", "test_convnext", "test_efficientnet", "test_nfnet", "test_resnet")
+ROWS = len(NAMES)
 
 # What the issue of these runs asks for, in seconds.
 BOUNDS_S = {
@@ -92,9 +94,9 @@ def measure(tries):
 def rows(browser, server, data, seen):
     """A row as it is finished: in the card of its run, beside the button, and on the chart."""
     # Each waits until the pages are open; the first makes the run a results set.
-    gates = {name: data / name for name in stage.NAMES[1:ROWS]}
+    gates = {name: data / name for name in NAMES[1:]}
     plan = {name: f"gate:{gate}" for name, gate in gates.items()}
-    run = stage.submit(data, *stage.NAMES[:ROWS], plan=plan)
+    run = stage.submit(data, *NAMES, plan=plan)
     stage.until(lambda: runs.status(run, data).done, "the first row")
     pages = {
         "a row on the Runs page": _open(browser, f"{server.url}/runs"),
@@ -106,7 +108,7 @@ def rows(browser, server, data, seen):
     )
     # The last row ends the run, which is another matter.
     for number in range(2, ROWS):
-        name = stage.NAMES[number - 1]
+        name = NAMES[number - 1]
         text = f"document.body.textContent.includes('{number} of {ROWS}')"
         on_chart = f"({_view()})().data('source').some(row => row.model.startsWith('{name}.'))"
         for what, page in pages.items():
@@ -119,7 +121,7 @@ def rows(browser, server, data, seen):
             seen.add(what, when - at)
     for page in pages.values():
         page.context.close()
-    gates[stage.NAMES[ROWS - 1]].touch()
+    gates[NAMES[-1]].touch()
     stage.over(run, data)
     for gate in gates.values():
         gate.unlink()
