@@ -28,9 +28,11 @@ SHOWN_AT_FIRST = 20
 def card(now: Status) -> None:
     """One run."""
     colour, word = STATES[now.state]
-    head, badge = st.columns([4, 1], vertical_alignment="center")
-    head.markdown(f"**{words.escaped(now.title)}**")
-    badge.badge(word, color=colour)  # type: ignore[arg-type]
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        st.markdown(f"**{words.escaped(now.title)}**", width="content")
+        st.badge(word, color=colour)  # type: ignore[arg-type]
     facts = [now.device_name or now.device, now.run]
     if now.started_at is not None and now.ended_at is not None:
         facts.append(f"took {words.time((now.ended_at - now.started_at).total_seconds())}")
@@ -47,7 +49,7 @@ def card(now: Status) -> None:
         flags = ", ".join(f"{n} {flag.replace('_', ' ')}" for flag, n in now.flags.items())
         st.caption(words.escaped(f"Flagged: {flags}"))
     if now.error:
-        st.error(words.escaped(now.error), icon=":material/error:")
+        st.error(words.escaped(now.error[0].upper() + now.error[1:]), icon=":material/error:")
     if now.damaged:
         st.warning(
             f"{words.counted(now.damaged, 'line')} of its journal could not be read and "
@@ -62,7 +64,7 @@ def card(now: Status) -> None:
 
 def actions(now: Status) -> None:
     """What can be done with a run as it stands."""
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if now.alive:
             run_panel.cancel(now, place="page")
         if now.done - sum(now.failures.values()):

@@ -49,7 +49,9 @@ def said(app: AppTest) -> str:
 
 
 def bars(app: AppTest) -> list[str]:
-    return [plain(one.proto.text) for one in app.sidebar.get("progress")]
+    """The runs in the sidebar, each with how far it is or where it waits."""
+    progress = [plain(one.proto.text) for one in app.sidebar.get("progress")]
+    return progress + [plain(one.value) for one in app.sidebar.caption if "in line" in one.value]
 
 
 def is_open(app: AppTest) -> bool:
@@ -65,10 +67,10 @@ def test_on_a_busy_device_the_form_offers_to_wait_in_line(data: Path, busy: str)
     assert (queued.state, queued.place, queued.total) == ("queued", 1, 12)
     assert not is_open(app)
     assert bars(app)[0].startswith("0 of 1")
-    assert bars(app)[1].endswith(": number 1 in line")
+    assert bars(app)[1].endswith(": number 1 in line.")
     # On the Runs page too, where it can be cancelled.
     app = visit("runs")
-    assert any(one.proto.text.endswith("1 in line") for one in app.main.get("progress"))
+    assert any(one.value.endswith("number 1 in line.") for one in app.main.caption)
     settled(app.button(key=f"cancel-page-{queued.run}").click().run())
     assert stage.over(queued.run, data, timeout_s=12).state == "cancelled"
 

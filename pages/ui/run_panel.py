@@ -145,7 +145,7 @@ def cancel(now: Status, *, place: str) -> None:
         on_click=_cancel,
         args=(now.run, place),
         icon=":material/stop_circle:",
-        width="stretch",
+        width="stretch" if place == "sidebar" else "content",
     )
 
 
@@ -170,17 +170,16 @@ def _words(now: Status) -> str:
 def progress(now: Status) -> None:
     """How far a living run is, as a bar and in words; or where in line it waits."""
     if now.place is not None:
-        text = f"waiting for {_device_name(now.device)}: number {now.place} in line"
-    elif now.state != "running":
+        # Its name takes seconds to find out where there is a GPU; a page asks every second.
+        where = "the CPU" if now.device == "cpu" else words.escaped(now.device)
+        st.caption(f"Waiting for {where}: number {now.place} in line.")
+        return
+    if now.state != "running":
         text = f"{now.state} …"
     else:
         eta = f", {words.left(now.eta_s)}" if now.eta_s is not None else ""
         text = f"{now.done:,} of {now.total:,}{eta}"
     st.progress(now.done / now.total if now.total else 0.0, text=words.escaped(text))
-
-
-def _device_name(device: str) -> str:
-    return next((found.name for found in runs.devices() if found.id == device), device)
 
 
 @st.dialog("Run a benchmark on this machine", width="medium", on_dismiss=_close_form)
