@@ -34,8 +34,11 @@ COPY bench bench
 COPY pages pages
 COPY data data
 
-# The program belongs to root and cannot change itself; runs are what this user may write.
-RUN useradd --create-home --uid 1000 bench && install --directory --owner=bench data/runs
+# The program belongs to root and cannot change itself; runs are what this user may write, and the
+# locks that keep two of them off one device. A volume mounted on either belongs to this user as well.
+RUN useradd --create-home --uid 1000 bench \
+    && install --directory --owner=bench data/runs \
+    && install --directory --owner=bench --mode=0700 /locks
 USER 1000
 VOLUME /app/data/runs
 
@@ -43,6 +46,7 @@ VOLUME /app/data/runs
 # page is decided by `-p`, and 127.0.0.1: there keeps it to this machine. Without a browser address
 # Streamlit asks the internet for its own.
 ENV PYTHONUNBUFFERED=1 \
+    BENCH_LOCKS=/locks \
     STREAMLIT_BROWSER_SERVER_ADDRESS=localhost \
     STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
     STREAMLIT_SERVER_HEADLESS=true \

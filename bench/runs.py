@@ -208,7 +208,8 @@ def _refuse(reason: str | None) -> None:
 
 def ahead(device: Device) -> int:
     """How many runs a new one would have to wait for: the one on the device, and its queue."""
-    return (locks.holder(device.lock) is not None) + len(waiting.line(device.lock))
+    holders = [locks.holder(device.lock), *(holder for _, holder in waiting.line(device.lock))]
+    return sum(holder is not None and not _is_over(holder) for holder in holders)
 
 
 def _the_same(request: Request, device: Device, data: Path) -> str | None:

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from bench.permission import COMMAND_LINE
 from bench.worker_process import ROOT
 from tests.faults import stage
 from tests.faults.audit import Damage, audit
+from tests.faults.surroundings import NotPossibleHere
 
 SLOW = dict.fromkeys(stage.NAMES, "slow:0.05")
 ENDLESS = {stage.NAMES[0]: "slow:600"}
@@ -146,4 +148,49 @@ def _out_of_order(line, data):
     damage = Damage()
     for before, after in itertools.pairwise(line):
         damage.corrupt += runs.status(before, data).ended_at > runs.status(after, data).started_at
+    return damage
+
+
+_CONTAINER = """
+import sys, time
+from pathlib import Path
+from tests.faults import stage
+data, (first, second) = Path(sys.argv[1]), stage.NAMES[:2]
+print(stage.submit(data, first, second, plan={second: "slow_with_grandchild:600"}))
+print(stage.submit(data, first, queue=True), flush=True)
+time.sleep(600)
+"""
+
+
+def container_stopped(folder, rng):
+    """All processes of a container end at once, wardens too; another container waits for it."""
+    if shutil.which("unshare") is None:
+        raise NotPossibleHere("a process namespace takes unshare, which Linux has")
+    data = folder / "data"
+    command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    with subprocess.Popen(
+        [*command, sys.executable, "-c", _CONTAINER, str(data)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as container:
+        inside = [container.stdout.readline().strip() for _ in range(2)]
+        if not all(inside):
+            raise NotPossibleHere("a process namespace takes an administrator")
+        stage.measuring(inside[0], data, stage.NAMES[1])
+        outside = stage.submit(data, "test_vit", queue=True)
+        deadline = time.monotonic() + rng.uniform(0, 0.5)
+        stage.until(lambda: time.monotonic() > deadline, "the moment")
+        container.kill()
+    damage = Damage(kills=1)
+    for run in inside:
+        damage.corrupt += stage.over(run, data, timeout_s=5).state != "crashed"
+        damage += audit(run, data)
+    damage.corrupt += stage.over(outside, data).state != "done"
+    for run in inside:
+        runs.resume(run, data, by=COMMAND_LINE, queue=True, start=stage.start_with())
+    for run in inside:
+        end = stage.over(run, data)
+        damage.lost += end.total - end.done
+        damage += audit(run, data, in_flight=0)
     return damage

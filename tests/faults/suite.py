@@ -33,6 +33,7 @@ FAULTS = {
         queues.full_queue,
         queues.killed_in_the_queue,
         queues.server_killed_while_a_run_waits,
+        queues.container_stopped,
         surroundings.clock_jump,
         surroundings.out_of_memory_kill,
         surroundings.unreadable_request,
