@@ -4,6 +4,7 @@ Here a machine that does much else meanwhile must pass as well, so the bounds ar
 """
 
 import pytest
+from playwright.sync_api import Browser
 
 from pages.ui import run_panel
 from tests.faults.shown import BOUNDS_S, measure
@@ -11,10 +12,9 @@ from tests.faults.shown import BOUNDS_S, measure
 MULTIPLE = 8
 
 
-@pytest.mark.browser
 @pytest.mark.timeout(600)
-def test_rows_cancels_and_crashes_are_shown_while_somebody_waits_for_them() -> None:
-    seen = list(measure(1).lines())
+def test_rows_cancels_and_crashes_are_shown_while_somebody_waits_for_them(browser: Browser) -> None:
+    seen = list(measure(1, browser).lines())
     assert [what for what, *_ in seen] == list(BOUNDS_S)
     for what, bound_s, _, _, longest_s, _ in seen:
         assert 0 <= longest_s < MULTIPLE * bound_s, what

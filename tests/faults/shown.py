@@ -66,8 +66,11 @@ class Seen:
                 yield what, bound_s, len(took), statistics.median(took), max(took), late
 
 
-def measure(tries):
-    """Bring everything about so often on a server of its own, and say when it was seen."""
+def measure(tries, browser=None):
+    """Bring everything about so often on a server of its own, and say when it was seen.
+
+    browser: a Chromium that Playwright drives; None: start one.
+    """
     # Where pytest finds them too.
     sys.path.insert(0, str(ROOT / "tests"))
     import harness
@@ -80,10 +83,11 @@ def measure(tries):
         home.mkdir()
         stack.enter_context(_environment(BENCH_LOCKS=str(home / "locks")))
         server = stack.enter_context(harness.serve(data, home))
-        browser = stack.enter_context(sync_playwright()).chromium.launch(
-            executable_path=harness.chromium(), args=harness.CHROMIUM_FLAGS
-        )
-        stack.callback(browser.close)
+        if browser is None:
+            browser = stack.enter_context(sync_playwright()).chromium.launch(
+                executable_path=harness.chromium(), args=harness.CHROMIUM_FLAGS
+            )
+            stack.callback(browser.close)
         for _ in range(tries):
             rows(browser, server, data, seen)
             cancel(browser, server, data, seen)
