@@ -4,6 +4,7 @@ import streamlit as st
 
 from bench import runs
 from bench.errors import BenchError
+from bench.permission import why_not
 from bench.run_status import Status
 from pages.ui import data, run_panel, who, words
 from pages.ui.entrance import through_app
@@ -64,6 +65,7 @@ def card(now: Status) -> None:
 
 def actions(now: Status) -> None:
     """What can be done with a run as it stands."""
+    reason = why_not(who.asker())
     with st.container(horizontal=True, vertical_alignment="center"):
         if now.alive:
             run_panel.cancel(now, place="page")
@@ -81,7 +83,9 @@ def actions(now: Status) -> None:
                 "Resume",
                 key=f"resume-{now.run}",
                 icon=":material/resume:",
-                help="Measures exactly what is missing; waits in line where the device is busy.",
+                disabled=reason is not None,
+                help=words.escaped(reason or "")
+                or "Measures exactly what is missing; waits in line where the device is busy.",
             )
         ):
             try:

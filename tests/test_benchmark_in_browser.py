@@ -77,7 +77,9 @@ def test_two_small_models_are_measured_and_laid_beside_what_is_shown(page: Page,
     rate = table.set_index("architecture")["images_per_s"]
     for row in beside:
         assert 1 / row["seconds"] == pytest.approx(rate[row["model"].partition(".")[0]])
-    assert (table["samples_s"].map(len) >= 7).all()
+    # On a machine that does much else, time may be up before there are enough: then that is said.
+    is_noisy = table["flags"].map(lambda flags: "noisy" in flags)
+    assert ((table["samples_s"].map(len) >= 7) | is_noisy).all()
 
     # The Runs page offers the same file, and the way back to the chart.
     page.get_by_test_id("stHeader").get_by_role("link", name="Runs").click()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dashboard import messages, plain, publish_speeds, settled, visit
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from bench import runs, waiting
@@ -197,12 +198,26 @@ def test_the_button_is_off_where_there_is_no_space(
         pytest.skip(str(reason))
 
 
-def test_the_button_is_off_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
-    from streamlit import config
-
+@pytest.fixture
+def exposed() -> Iterator[None]:
+    """The server listens on every address."""
     before = config.get_option("server.address")
     config.set_option("server.address", "0.0.0.0")
-    try:
-        assert "can be reached from other machines" in why_off(visit("method"))
-    finally:
-        config.set_option("server.address", before)
+    yield
+    config.set_option("server.address", before)
+
+
+def test_the_button_is_off_without_permission(exposed: None) -> None:
+    assert "can be reached from other machines" in why_off(visit("method"))
+
+
+def test_cancel_and_resume_are_off_without_permission(data: Path, exposed: None) -> None:
+    over = stage.submit(data, "test_vit", time_limit_s=0.01)
+    assert stage.over(over, data).state == "partial"
+    run = stage.submit(data, "test_vit", plan={"test_vit": "slow:600"})
+    app = visit("runs")
+    for key in (f"cancel-page-{run}", f"cancel-sidebar-{run}", f"resume-{over}"):
+        button = app.button(key=key)
+        assert button.disabled, key
+        assert "can be reached from other machines" in plain(button.help)
+    assert not [one for one in app.button if one.key == "another_benchmark"]

@@ -139,8 +139,11 @@ def cancel(now: Status, *, place: str) -> None:
         return
     if problem := st.session_state.pop(f"cancel_problem-{place}", None):
         st.error(words.escaped(problem))
+    reason = why_not(who.asker())
     st.button(
         "Cancel",
+        disabled=reason is not None,
+        help=words.escaped(reason or "") or None,
         key=f"cancel-{place}-{now.run}",
         on_click=_cancel,
         args=(now.run, place),

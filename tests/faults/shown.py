@@ -201,4 +201,4 @@ def _seen_at(page, name):
 def _view():
     import vega
 
-    return vega._VIEW
+    return vega.VIEW
