@@ -116,8 +116,9 @@ def _wait_for_turn(device: str, watch: _Watch) -> int | Outcome:
     """The descriptor that holds the device, or how the run ended before its turn came."""
     try:
         lock = waiting.wait_for_turn(device, watch.lock, watch.asked_to_stop)
-    except BenchError as error:
-        return Outcome("failed", str(error))
+    except (BenchError, OSError) as error:
+        _log_traceback()
+        return Outcome("failed", _sentence(error))
     return Outcome("cancelled", watch.who_stopped_it()) if lock is None else lock
 
 
