@@ -155,7 +155,7 @@ def test_a_search_hides_nothing(some: pd.DataFrame, chosen: Selection) -> None:
         ({"families": ("no such family",)}, "Families"),
         ({"image_sizes": (7,)}, "Image sizes"),
         ({"pretraining": ("nothing",)}, "Pretraining data"),
-        ({"max_parameters": 1.0}, "Most parameters"),
+        ({"max_parameters": 1.0}, "Parameters to (M)"),
         ({"max_s": 1e-9}, "Slowest (ms)"),
         ({"min_top1_percent": 99.9}, "Top-1 from (%)"),
         ({"view": VIEWS["fastai 2022: subset"], "families": ("eva02",)}, "Families"),

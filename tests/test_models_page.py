@@ -404,7 +404,7 @@ def test_a_saved_view_begins_from_a_clean_sheet_and_is_a_link(
 EMPTYING = [
     ({"max_ms": "0.000001"}, "Slowest (ms)"),
     ({"min_top1": "99.9"}, "Top-1 from (%)"),
-    ({"max_params": "0.0001"}, "Most parameters"),
+    ({"max_params": "0.0001"}, "Parameters to (M)"),
     ({"families": "resnet", "sizes": "448"}, "Image sizes"),
     ({"families": "resnet", "pretraining": "WebLI"}, "Pretraining data"),
     ({"families": "resnet", "commercial_use": "not allowed", "max_ms": "0.01"}, "Slowest (ms)"),

@@ -61,7 +61,7 @@ def apply(frame: pd.DataFrame, chosen: Selection) -> Filtered:
             ),
         ),
         (
-            "Most parameters",
+            "Parameters to (M)",
             lambda f: (
                 f[(f["parameters"] <= chosen.max_parameters).fillna(False)]
                 if chosen.max_parameters is not None
