@@ -194,6 +194,8 @@ def board(laid: Laid | str, models: list[str]) -> None:
     picked = titled.loc[[title for title in models if title in titled.index]]
     names = telling.names(left, right)
     st.markdown(telling.sentence(comparison.summary(pairs), names, left, right))
+    if len(picked):
+        st.markdown(telling.picked(picked, names, len(pairs)))
     st.caption(telling.circumstances(left, right, pairs))
     all_models(pairs, names, picked)
     each_family(pairs, names)

@@ -127,16 +127,16 @@ def chart_controls() -> tuple[str | None, bool]:
     """Draw what stands against time, and the trend lines; return the cost, and whether to draw."""
     with st.container(horizontal=True, vertical_alignment="center", key="chart_controls"):
         st.markdown("Time against", width="content")
-        against = st.segmented_control(
+        against = st.radio(
             "Against time",
             list(charts.AGAINST),
-            default=next(iter(charts.AGAINST)),
-            required=True,
+            horizontal=True,
             key="against",
             bind="query-params",
             label_visibility="collapsed",
+            width="content",
         )
-        cost = charts.AGAINST[against or next(iter(charts.AGAINST))]
+        cost = charts.AGAINST[against]
         trends = st.toggle(
             "Trend lines",
             key="trends",
@@ -233,20 +233,20 @@ def draw_table(
     )
     with st.container(horizontal=True, vertical_alignment="center", key="table_controls"):
         st.markdown("Rank by", width="content")
-        rank = st.segmented_control(
+        rank = st.radio(
             "Rank by",
             list(RANKS),
-            default=next(iter(RANKS)),
-            required=True,
+            horizontal=True,
             key="rank",
             bind="query-params",
             label_visibility="collapsed",
+            width="content",
         )
         if brush:
             of_all = words.counted(points["model"].nunique(), "model")
             st.markdown(f"**{inside['model'].nunique():,} of {of_all}, brushed**", width="content")
             st.button("Show all", on_click=fresh_chart, type="tertiary", icon=":material/deselect:")
-    rows = table(inside, rank or next(iter(RANKS)))
+    rows = table(inside, rank)
     st.dataframe(
         rows,
         column_config=COLUMNS,

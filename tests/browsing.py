@@ -52,8 +52,8 @@ def choose(page: Page, label: str, option: str) -> None:
 
 
 def press(page: Page, group: str, option: str) -> None:
-    """Press one of a row of buttons, of which one is on."""
-    page.get_by_role("radiogroup", name=group).get_by_role("radio", name=option, exact=True).click()
+    """Choose one of a row of options, of which one is on."""
+    page.get_by_role("radiogroup", name=group, exact=True).get_by_text(option, exact=True).click()
 
 
 def fill(page: Page, label: str, text: str) -> None:
@@ -80,7 +80,9 @@ def more(page: Page) -> None:
 def controls(page: Page) -> str:
     """Every control, beside the chart as well, with its state, as a screen reader finds them."""
     idle(page)
-    places = page.locator(".st-key-chart_controls, .st-key-table_controls").all()
+    places = page.locator(
+        ".st-key-saved_views, .st-key-chart_controls, .st-key-table_controls"
+    ).all()
     places.append(page.get_by_test_id("stSidebarUserContent"))
     return "\n".join(place.aria_snapshot() for place in places)
 

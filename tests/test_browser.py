@@ -170,7 +170,7 @@ def test_a_saved_view_draws_its_points_whatever_was_chosen_before(
     page: Page, open_page: Callable[..., Page], view: str, count: int
 ) -> None:
     visit(page, "/?measure=Training&set=" + RUN_2022 + "&max_ms=9&search=vit")
-    page.get_by_role("radio", name=view, exact=True).click()
+    press(page, "Saved view", view)
     until(page, "rows.filter(r => r.shown).length === argument", count)
     idle(page)
     bubbles = [m for m in vega.marks(page, "symbol") if m["role"] == "mark"]

@@ -118,6 +118,14 @@ def test_a_link_restores_every_control(opened) -> None:
     assert page.multiselect(key="models").value == ["convnext_tiny · 288 px", "resnet50 · 224 px"]
     assert "The best model of a family" in text(page)
     assert "left out" not in text(page)
+    table = every_model(page).set_index(["name", "image_size"])
+    for architecture, size in (("convnext_tiny", 288), ("resnet50", 224)):
+        row = table.loc[architecture, size]
+        verdict = "gains" if row["gained"] > 0 else "loses"
+        assert (
+            f"- **{architecture} · {size} px** {verdict} {abs(row['gained']):,} ranks: from "
+            f"{row['rank_left']:,} of {len(table):,} (RTX 3090, "
+        ) in text(page)
     found = side_by_side(page)
     assert found.columns.tolist() == ["convnext_tiny · 288 px", "resnet50 · 224 px"]
     assert found.loc["RTX 3090: time per image", "resnet50 · 224 px"] == "0.311 ms"
@@ -185,7 +193,7 @@ def test_the_same_side_twice_is_said_with_the_way_out(opened) -> None:
     assert not page.exception
     assert "Both sides are the same" in text(page)
     assert not page.get(CHARTS)
-    page.get("button_group")[1].set_value("Training").run()
+    page.radio(key="right_measure").set_value("Training").run()
     assert len(page.get(CHARTS)) == 2
 
 

@@ -25,6 +25,7 @@ from bench import catalogue, licences
 from bench.families import family
 from bench.points import points
 from bench.results import results_sets
+from pages.ui.selection import DEFAULTS
 
 TRAINED = "2026-08-timm-rtx3090-amp-fp16-nchw-pt1.12-cu11.3"
 CPU = "2026-08-timm-i9-10940x-fp32-nchw-pt2.4.0-compiled"
@@ -70,11 +71,11 @@ def test_every_results_set_and_measure_can_be_chosen_and_draws_its_points(
     for run, measures in sets["measures"].items():
         settled(app.selectbox(key="set").set_value(run).run())
         names = {"throughput": "Inference", "latency": "Latency", "training": "Training"}
-        control = app.segmented_control(key="measure")
+        control = app.radio(key="measure")
         assert control.options == list(names.values())
         assert control.value in [names[measure] for measure in measures]
         for measure in measures:
-            settled(app.segmented_control(key="measure").set_value(names[measure]).run())
+            settled(app.radio(key="measure").set_value(names[measure]).run())
             ours = shown(app)
             assert len(ours) == len(expected(speed, accuracy, run=run, measure=measure))
             assert set(ours["set"]) == {app.selectbox(key="set").format_func(run)}
@@ -148,9 +149,9 @@ def test_filters_search_and_best_of_each_family_leave_the_specification_byte_for
     settled(app.toggle(key="trends").set_value(True).run())
     assert (specification(app), alternative(app)) == first, "trends"
     app = visit(families="resnet")
-    settled(app.segmented_control(key="show").set_value("Best of each family").run())
+    settled(app.radio(key="show").set_value("Best of each family").run())
     for by in ("Accurate", "Fastest"):
-        settled(app.segmented_control(key="by").set_value(by).run())
+        settled(app.radio(key="by").set_value(by).run())
         assert (specification(app), alternative(app)) == first, by
 
 
@@ -167,8 +168,8 @@ def test_a_search_rings_what_it_finds_and_hides_nothing() -> None:
 def test_best_of_each_family_is_one_model_a_family_by_each_criterion(by: str) -> None:
     app = visit()
     everything = app.dataframe[0].value  # every weight; a bubble is the most accurate of a point
-    settled(app.segmented_control(key="show").set_value("Best of each family").run())
-    settled(app.segmented_control(key="by").set_value(by).run())
+    settled(app.radio(key="show").set_value("Best of each family").run())
+    settled(app.radio(key="by").set_value(by).run())
     best = shown(app)
     assert best["family"].is_unique
     assert set(best["family"]) == set(everything["family"])
@@ -199,23 +200,23 @@ def test_the_table_and_the_card_say_the_licence_and_where_its_text_is() -> None:
 
 def test_a_measure_that_the_set_lacks_leads_to_a_set_that_has_it_and_says_so() -> None:
     app = visit()
-    settled(app.segmented_control(key="measure").set_value("Training").run())
+    settled(app.radio(key="measure").set_value("Training").run())
     assert set(shown(app)["set"]) == {app.selectbox(key="set").format_func(TRAINED)}
     assert sentence(app).startswith("On an RTX 3090,")
     assert any("holds no training; this set does." in plain(one.value) for one in app.caption)
     pd.testing.assert_frame_equal(drawn(visit(measure="Training")), drawn(app))
 
     settled(app.selectbox(key="set").set_value(CPU).run())
-    assert app.segmented_control(key="measure").value == "Latency"
+    assert app.radio(key="measure").value == "Latency"
     assert not any("holds no" in plain(one.value) for one in app.caption)
-    settled(app.segmented_control(key="measure").set_value("Inference").run())
+    settled(app.radio(key="measure").set_value("Inference").run())
     assert len(shown(app)) > 1000
 
 
 def test_a_link_that_names_the_set_keeps_it_though_it_lacks_the_measure() -> None:
     app = visit(set=CPU, measure="Training")
     assert app.selectbox(key="set").value == CPU
-    assert app.segmented_control(key="measure").value == "Latency"
+    assert app.radio(key="measure").value == "Latency"
     assert len(shown(app)) > 800
 
 
@@ -231,7 +232,7 @@ def test_the_table_is_ranked_as_asked_and_links_keep_it(
     rank: str, column: str, *, ascending: bool
 ) -> None:
     app = visit()
-    settled(app.segmented_control(key="rank").set_value(rank).run())
+    settled(app.radio(key="rank").set_value(rank).run())
     values = app.dataframe[0].value[column].dropna().astype(float)
     assert (values.diff().dropna() >= 0).all() if ascending else (values.diff().dropna() <= 0).all()
     linked = visit(rank=rank)
@@ -240,7 +241,7 @@ def test_the_table_is_ranked_as_asked_and_links_keep_it(
 
 def test_the_best_to_fine_tune_under_100_million_parameters_is_said_after_two_choices() -> None:
     app = visit()
-    settled(app.segmented_control(key="measure").set_value("Training").run())
+    settled(app.radio(key="measure").set_value("Training").run())
     settled(app.number_input(key="max_params").set_value(100.0).run())
     said = sentence(app)
     assert re.match(
@@ -280,7 +281,7 @@ def test_the_second_view_sets_the_same_models_against_a_cost_and_says_how_poor_a
 ) -> None:
     app = visit()
     first = shown(app)
-    settled(app.segmented_control(key="against").set_value(against).run())
+    settled(app.radio(key="against").set_value(against).run())
     ours = shown(app)
     assert sorted(ours["model"]) == sorted(first["model"])
     costs = app.dataframe[0].value.drop_duplicates("model").set_index("model")[column]
@@ -391,10 +392,10 @@ def test_a_saved_view_begins_from_a_clean_sheet_and_is_a_link(
     view: str, count: int, measure: str
 ) -> None:
     app = visit(max_ms="0.1", families="vit", show="Best of each family", search="vit")
-    settled(app.pills(key="view").set_value(view).run())
+    settled(app.radio(key="view").set_value(view).run())
     assert len(shown(app)) == count
     assert app.selectbox(key="set").value == RUN_2022
-    assert app.segmented_control(key="measure").value == measure
+    assert app.radio(key="measure").value == measure
     assert app.number_input(key="max_ms").value is None
     assert app.multiselect(key="families").value == []
     assert app.text_input(key="search").value == ""
@@ -429,6 +430,20 @@ def test_a_filter_that_empties_the_chart_is_named_and_reset_is_the_way_back(
     pd.testing.assert_frame_equal(drawn(app), drawn(visit()))
 
 
+def test_reset_and_the_address_know_every_control_there_is() -> None:
+    app = visit(show="Best of each family")
+    kinds = (
+        app.selectbox,
+        app.radio,
+        app.text_input,
+        app.number_input,
+        app.multiselect,
+        app.toggle,
+    )
+    controls = {one.key for kind in kinds for one in kind}
+    assert controls == {"set", "measure", *DEFAULTS} - {"model"}
+
+
 def test_reset_puts_every_control_back() -> None:
     link = {
         "set": RUN_2022,
@@ -454,7 +469,7 @@ def test_reset_puts_every_control_back() -> None:
     assert len(shown(app)) == 1
     settled(next(button for button in app.button if button.label == "Reset").click().run())
     first = visit()
-    for kind in ("selectbox", "segmented_control", "text_input", "number_input", "multiselect"):
+    for kind in ("selectbox", "radio", "text_input", "number_input", "multiselect"):
         values = {one.key: one.value for one in getattr(app, kind)}
         assert values == {one.key: one.value for one in getattr(first, kind)}, kind
     assert specification(app) == specification(first)
@@ -507,7 +522,7 @@ def test_a_link_names_a_results_set_by_its_id_or_by_its_label(*, by_label: bool)
     label = visit().selectbox(key="set").format_func(RUN_2022)
     app = visit(set=label if by_label else RUN_2022, measure="Training")
     assert app.selectbox(key="set").value == RUN_2022
-    assert app.segmented_control(key="measure").value == "Training"
+    assert app.radio(key="measure").value == "Training"
     assert messages(app)["warning"] == []
 
 

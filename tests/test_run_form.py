@@ -155,7 +155,7 @@ def test_the_expected_time_goes_by_what_was_measured_here(data: Path) -> None:
     assert "12 models, 12 measurements" in said(app)
     # 12 x 20 s: too few rows to tell large models from small ones.
     assert "Takes about 4 min, going by 3 measurements made here." in said(app)
-    app.button_group(key="run_measures").set_value(["throughput", "latency"])
+    app.multiselect(key="run_measures").set_value(["throughput", "latency"])
     settled(app.run())
     assert "Takes about 8 min" in said(app)
 

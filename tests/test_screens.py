@@ -1,4 +1,5 @@
-"""Every page at three widths, light and dark: nothing overflows, no label collides or is cut.
+"""Every page at three widths, light and dark: nothing overflows, no label collides or is cut, and
+axe finds nothing serious.
 
 The pictures stay in tests/artefacts, for a person to look at.
 """
@@ -11,7 +12,8 @@ from pathlib import Path
 import harness
 import pytest
 import vega
-from browsing import idle, overflow, sidebar, visit
+from axe_playwright_python.sync_playwright import Axe
+from browsing import idle, more, overflow, sidebar, visit
 from playwright.sync_api import Page, expect
 
 from tests.faults import stage
@@ -44,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, serve: Callable) -> Iterato
 def look(
     server: harness.Server, open_page: Callable[..., Page], artefacts: Path, width: int, scheme: str
 ) -> Callable[..., None]:
-    """Take a picture; fail where something is wider than its page."""
+    """Take a picture; fail where something is wider than its page, or shuts somebody out."""
 
     def take(page: Page, name: str) -> None:
         idle(page)
@@ -53,6 +55,7 @@ def look(
             expect(table.locator("canvas").first).to_be_visible(timeout=60_000)
         page.screenshot(path=artefacts / f"{name}-{width}-{scheme}.png")
         assert overflow(page) == [], name
+        assert width == 768 or barriers(page) == [], name
 
     return take
 
@@ -63,6 +66,17 @@ def page(
 ) -> Iterator[Page]:
     yield open_page(base_url=server.url, width=width, height=WIDTHS[width], color_scheme=scheme)
     server.check_log()
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds serious or critical on the page as it is now, by every one of its rules."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']} ({one['impact']}): {node['html'][:200]}; {node['failureSummary']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
 
 
 def check_chart(page: Page) -> None:
@@ -112,6 +126,14 @@ def test_the_models_page_fits(page: Page, look: Callable[..., None], width: int)
         page.get_by_test_id("stExpandSidebarButton").click()
         expect(sidebar(page).get_by_role("button", name="Run benchmark")).to_be_in_viewport(ratio=1)
         look(page, "models-sidebar")
+    if width > 1000:
+        visit(page, "/?against=Parameters&families=vit&families=levit&commercial_use=allowed")
+        more(page)
+        look(page, "models-more")
+        check_chart(page)
+        visit(page, "/?trends=true&show=Best of each family")
+        look(page, "models-trends")
+        check_chart(page)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (768, "light"), (1440, "light")])

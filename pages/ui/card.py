@@ -112,7 +112,7 @@ transform = timm.data.create_transform(**config, is_training=False)
 
 # for your own classes:  timm.create_model("{model}", pretrained=True, num_classes=10)
 # from scratch:          timm.create_model("{model.partition(".")[0]}", num_classes=10)""",
-        language="python",
+        language=None,  # Streamlit colours Python with a contrast of less than 4.5:1
         wrap_lines=True,
     )
 

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui import words
-from pages.ui.selection import MEASURE_NAMES
+from pages.ui.selection import MEASURE_NAMES, key_of
 from pages.ui.views import RUN
 
 RATIOS, BEST = "All its models", "Its best model"
@@ -71,26 +71,24 @@ def sidebar(sets: pd.DataFrame) -> Asked:
             icon=":material/swap_vert:",
             width="stretch",
         )
-        by_family = st.segmented_control(
+        by_family = st.radio(
             "Each family by",
             [RATIOS, BEST],
-            default=RATIOS,
-            required=True,
+            horizontal=True,
             key="by_family",
             bind="query-params",
             help="The ratio of each of its models, or both times of the one with the best "
             "trade-off of accuracy and baseline speed.",
         )
-        which = st.segmented_control(
+        which = st.radio(
             "Families",
             [MOST_CHANGED, EVERY],
-            default=MOST_CHANGED,
-            required=True,
+            horizontal=True,
             key="which",
             bind="query-params",
             help="Most changed: those that gain and lose most, and those with a colour.",
         )
-    return Asked(left, right, by_family or RATIOS, which or MOST_CHANGED)
+    return Asked(left, right, by_family, which)
 
 
 def _side(sets: pd.DataFrame, side: str, label: str, default: tuple[str, str]) -> tuple[str, str]:
@@ -106,17 +104,16 @@ def _side(sets: pd.DataFrame, side: str, label: str, default: tuple[str, str]) -
     )
     present = [MEASURE_NAMES[measure] for measure in sets.loc[run, "measures"]]
     wanted = MEASURE_NAMES[default[1]]
-    measure = st.segmented_control(
+    measure = st.radio(
         f"{label}: measure",
         present,
-        default=wanted if wanted in present else present[0],
-        required=True,
+        index=present.index(wanted) if wanted in present else 0,
+        horizontal=True,
         key=f"{side}_measure",
         bind="query-params",
         label_visibility="collapsed",
     )
-    name = measure or present[0]
-    return run, next(key for key, shown in MEASURE_NAMES.items() if shown == name)
+    return run, key_of(MEASURE_NAMES, measure)
 
 
 def side_by_side(titles: list[str] | None) -> list[str]:

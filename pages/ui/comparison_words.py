@@ -15,6 +15,7 @@ from bench.comparison import (
 from bench.results import short_device
 from pages.ui import words
 from pages.ui.comparison_charts import Names, figure
+from pages.ui.comparison_tables import title
 from pages.ui.selection import MEASURE_NAMES
 
 # Times this close are called equal.
@@ -110,6 +111,33 @@ def _moved(row: pd.Series) -> str:
     how = f"{figure(ratio)} times as long" if ratio >= 1 else f"{figure(1 / ratio)} times as fast"
     ranks = f"{words.counted(abs(gained), 'rank')} {'up' if gained > 0 else 'down'}"
     return f"({how}, {ranks if gained else 'same rank'})"
+
+
+def picked(chosen: pd.DataFrame, names: Names, out_of: int) -> str:
+    """Markdown: for each picked model a line with its ranks and times on both sides.
+
+    Args:
+        chosen: rows of comparison.compare; none give no line.
+        names: what the sides are called.
+        out_of: of how many pairs the ranks are.
+    """
+    lines = []
+    for row in chosen.to_dict("records"):
+        name = words.escaped(title(row["architecture"], row["image_size"]))
+        left, right = (
+            f"({words.escaped(side)}, {words.time(row[f'seconds_per_image_{which}'])} an image)"
+            for side, which in ((names.left, "left"), (names.right, "right"))
+        )
+        lines.append(
+            f"- **{name}** {_verdict(int(row['gained']))}: from {row['rank_left']:,} of "
+            f"{out_of:,} {left} to {row['rank_right']:,} {right}."
+        )
+    return "\n".join(lines)
+
+
+def _verdict(gained: int) -> str:
+    ranks = words.counted(abs(gained), "rank")
+    return f"gains {ranks}" if gained > 0 else f"loses {ranks}" if gained else "keeps its rank"
 
 
 def circumstances(left: Side, right: Side, pairs: pd.DataFrame) -> str:

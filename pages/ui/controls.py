@@ -12,6 +12,7 @@ from pages.ui.selection import (
     BEST_NAMES,
     DATASET_NAMES,
     MEASURE_NAMES,
+    NO_VIEW,
     NOTHING_BESIDE,
     SHOW_ALL,
     SHOW_BEST,
@@ -126,11 +127,12 @@ def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selecti
         if "moved" in st.session_state:
             st.caption(f":material/swap_horiz: {words.escaped(st.session_state['moved'])}")
         st.caption(_particulars(sets.loc[run]))
-        measure = st.segmented_control(
+        measures = measures_of(sets)
+        measure = st.radio(
             "Measure",
-            measures_of(sets),
-            default=default_measure(sets.loc[run], view),
-            required=True,
+            measures,
+            index=measures.index(default_measure(sets.loc[run], view)),
+            horizontal=True,
             key="measure",
             bind="query-params",
             on_change=_follow_measure,
@@ -139,21 +141,19 @@ def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selecti
             "time. Training: forward, backward and optimiser step. A measure that the results set "
             "lacks leads to a set that has it.",
         )
-        show = st.segmented_control(
+        show = st.radio(
             "Show",
             [SHOW_ALL, SHOW_BEST],
-            default=SHOW_ALL,
-            required=True,
+            horizontal=True,
             key="show",
             bind="query-params",
         )
         best_by = None
         if show == SHOW_BEST:
-            best_by = st.segmented_control(
+            best_by = st.radio(
                 "Best by",
                 list(BEST_NAMES.values()),
-                default=BEST_NAMES["trade-off"],
-                required=True,
+                horizontal=True,
                 key="by",
                 bind="query-params",
                 help="Trade-off: the model with the greatest lead, its top-1 minus the best "
@@ -203,7 +203,7 @@ def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selecti
         more = _more(sets, run, files, label)
     return Selection(
         run=run,
-        measure=key_of(MEASURE_NAMES, measure or default_measure(sets.loc[run], view)),
+        measure=key_of(MEASURE_NAMES, measure),
         best_by=key_of(BEST_NAMES, best_by) if best_by else None,
         search=search or "",
         max_s=max_ms / 1e3 if max_ms else None,
@@ -308,18 +308,22 @@ def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]
 
 def saved_views(sets: pd.DataFrame) -> View | None:
     """Draw the saved views and return the one that is chosen."""
-    name = st.pills(
-        "Saved views",
-        list(VIEWS),
-        key="view",
-        bind="query-params",
-        on_change=_choose_view,
-        args=(sets,),
-        label_visibility="collapsed",
-    )
-    return VIEWS.get(name or "")
+    with st.container(horizontal=True, vertical_alignment="center", key="saved_views"):
+        st.markdown("Saved view", width="content")
+        name = st.radio(
+            "Saved view",
+            [NO_VIEW, *VIEWS],
+            horizontal=True,
+            key="view",
+            bind="query-params",
+            on_change=_choose_view,
+            args=(sets,),
+            label_visibility="collapsed",
+            width="content",
+        )
+    return VIEWS.get(name)
 
 
 def _choose_view(sets: pd.DataFrame) -> None:
     """A view begins from a clean sheet: its results set, its measure, no filter."""
-    reset(sets, VIEWS.get(st.session_state.get("view") or ""))
+    reset(sets, VIEWS.get(st.session_state["view"]))

@@ -202,8 +202,8 @@ def _form() -> None:
             st.caption(words.escaped(f"{device.name} cannot be used: {device.reason}."))
     if not usable:
         return
-    preset = st.segmented_control(
-        "Models", [QUICK, BEST, EVERYTHING, SEARCH], default=QUICK, required=True, key="run_preset"
+    preset = st.radio(
+        "Models", [QUICK, BEST, EVERYTHING, SEARCH], horizontal=True, key="run_preset"
     )
     names: list[str] = []
     if preset == SEARCH:
@@ -220,10 +220,9 @@ def _form() -> None:
     precision = right.selectbox(
         "Precision", PRECISIONS.get(device.kind, ["fp32"]), key="run_precision"
     )
-    measures = st.pills(
+    measures = st.multiselect(
         "Measures",
         list(selection.MEASURE_NAMES),
-        selection_mode="multi",
         default=["throughput"],
         format_func=selection.MEASURE_NAMES.__getitem__,
         key="run_measures",
@@ -236,7 +235,7 @@ def _form() -> None:
         key="run_minutes",
         help="What is measured by then is kept.",
     )
-    pairs = _pairs(preset or QUICK, names)
+    pairs = _pairs(preset, names)
     count = len(pairs) * len(measures)
     st.caption(
         f"{words.counted(len(pairs), 'model')}, {words.counted(count, 'measurement')}; "

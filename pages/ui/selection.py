@@ -13,6 +13,7 @@ MEASURE_NAMES = {"throughput": "Inference", "latency": "Latency", "training": "T
 BEST_NAMES = {"trade-off": "Trade-off", "accurate": "Accurate", "fastest": "Fastest"}
 SHOW_ALL, SHOW_BEST = "All models", "Best of each family"
 NOTHING_BESIDE = "Nothing"
+NO_VIEW = "None"
 DATASET_NAMES = {
     "imagenet-1k": "ImageNet-1k",
     "imagenet-real": "ImageNet-ReaL",
@@ -39,7 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "against": "Accuracy",
     "trends": False,
     "rank": "Accuracy",
-    "view": None,
+    "view": NO_VIEW,
     "beside": NOTHING_BESIDE,
     "dataset": next(iter(DATASET_NAMES)),
     "model": None,
@@ -85,7 +86,7 @@ def reset(sets: pd.DataFrame, view: View | None = None) -> None:
         DEFAULTS,
         set=run,
         measure=default_measure(sets.loc[run], view),
-        view=None if view is None else view.name,
+        view=NO_VIEW if view is None else view.name,
     )
 
 

@@ -10,7 +10,7 @@ import sys
 
 from bench.worker_process import ROOT
 
-KINDS = ("selectbox", "segmented_control", "pills", "multiselect", "number_input", "text_input")
+KINDS = ("selectbox", "radio", "multiselect", "number_input", "text_input")
 KINDS += ("toggle",)
 PAGES = ("models", "compare")
 NUMBERS = ["0", "-0", "-1", "1e400", "1e-400", "nan", "inf", "-inf", "0x10", "1_000", "1,000", "٣"]
