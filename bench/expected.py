@@ -4,6 +4,7 @@ A row took as long as passed since the row before it in its run, whatever went o
 building, warming up, looking for a batch size, replacing a worker.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,14 +25,16 @@ FEWEST_SHARED = 10
 class Expectation:
     """About how many seconds, and going by what: so many rows, of this device and precision.
 
-    pace is how much longer a multiply-add takes on the device asked for than on that one: 1 for the
-    same device, None where nothing is known about that, which leaves seconds those of the other.
+    is_here tells that it is the device asked for. pace is how much longer a multiply-add takes on
+    the device asked for than on that one: 1 for the same device, None where nothing is known about
+    that, which leaves seconds those of the other.
     """
 
     seconds: float
     rows: int
     device: str
     precision: str
+    is_here: bool = True
     pace: float | None = 1.0
 
 
@@ -79,19 +82,30 @@ def expect(
         & (rows["layout"] == protocol.layout)
         & (rows["compiled"] == protocol.compiled)
     ]
-    same = rows[rows["device"] == device]
+    same = rows[rows["device"].map(_without_cores) == _without_cores(device)]
     for found in (same[same["precision"] == protocol.precision], same, rows):
         groups = {len(group): group for _, group in found.groupby(["device", "precision"])}
         basis = groups[max(groups)] if groups else found
         if len(basis) < FEWEST_ROWS:
             continue
         where, precision = str(basis["device"].iloc[0]), str(basis["precision"].iloc[0])
-        pace = 1.0 if where == device else _pace(speed, device, where)
+        is_same = _without_cores(where) == _without_cores(device)
+        pace = 1.0 if is_same else _pace(speed, device, where)
         seconds = _seconds(asked, basis, 1.0 if pace is None else pace)
         return Expectation(
-            seconds=seconds, rows=len(basis), device=where, precision=precision, pace=pace
+            seconds=seconds,
+            rows=len(basis),
+            device=where,
+            precision=precision,
+            is_here=is_same,
+            pace=pace,
         )
     return None
+
+
+def _without_cores(device: str) -> str:
+    """A processor's name as devices.Device has it: rows say how many of its cores were used."""
+    return re.sub(r" \(\d+ cores\)$", "", device)
 
 
 def _seconds(asked: Sequence[Workload], basis: pd.DataFrame, pace: float) -> float:

@@ -84,6 +84,14 @@ def test_on_a_device_that_was_measured_it_is_the_line_through_what_was_measured(
     assert (found.rows, found.device, found.precision, found.pace) == (20, "This one", "fp32", 1.0)
 
 
+def test_a_processor_is_the_same_whatever_cores_its_rows_name(models):
+    frame = results(models, np.full(40, 2.0), device="AMD EPYC (2 cores)")
+    found = expected.expect(ask(models), "AMD EPYC", "cpu", protocol=CPU, speed=frame)
+    assert (found.is_here, found.pace, found.seconds) == (True, 1.0, pytest.approx(80))
+    other = expected.expect(ask(models), "AMD EPYC 9", "cpu", protocol=CPU, speed=frame)
+    assert (other.is_here, other.pace) == (False, None)
+
+
 def test_each_measure_goes_by_its_own_rows(models):
     frame = pd.concat(
         [

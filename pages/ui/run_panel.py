@@ -299,7 +299,7 @@ def _expected(
         return "How long that takes is not known: nothing was measured on such a device yet."
     about = f"about {words.roughly(found.seconds)}"
     basis = words.counted(found.rows, "measurement")
-    if found.device == device.name:
+    if found.is_here:
         with_it = "" if found.precision == precision else f" with {found.precision}"
         return f"Takes {about}, going by {basis} made here{with_it}."
     other = words.escaped(found.device)
