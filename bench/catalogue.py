@@ -66,6 +66,14 @@ def renames(data: Path = store.SHIPPED) -> dict[str, str | None]:
     }
 
 
+def estimate_errors(data: Path = store.SHIPPED) -> pd.DataFrame:
+    """How good estimates are, per results set; columns of ESTIMATE_ERRORS_SCHEMA.
+
+    Raises UnreadableFile when the file is absent or damaged.
+    """
+    return _read("estimate_errors.parquet", store.ESTIMATE_ERRORS_SCHEMA, data)
+
+
 def refused(data: Path = store.SHIPPED) -> dict[str, str]:
     """Architectures that cannot be measured at a square size with three channels, and why."""
     table = models(data)

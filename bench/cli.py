@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from bench import cli_estimate, cli_runs, cli_sets
 from bench import cli_output as out
-from bench import cli_runs, cli_sets
 from bench.errors import BenchError, InvalidRequest
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     """Measure timm's image models, and look at what is known about them."""
 
 
-for _command in cli_runs.COMMANDS:
+for _command in (*cli_runs.COMMANDS, cli_estimate.estimate):
     main.add_command(_command)
 
 
@@ -118,6 +118,12 @@ def results(data: Path, output: str | None) -> None:
     show_default=True,
     help="timm's own tiny test_* models.",
 )
+@click.option(
+    "--estimates/--no-estimates",
+    default=True,
+    show_default=True,
+    help="Estimate what a run of one's own did not measure, from eight models on.",
+)
 @out.data_option
 @out.output_options
 def points(
@@ -131,6 +137,7 @@ def points(
     max_ms: float | None,
     min_top1: float | None,
     test_models: bool,
+    estimates: bool,
     data: Path,
     output: str | None,
 ) -> None:
@@ -139,18 +146,23 @@ def points(
     One row per weights and image size of the accuracy set that has a speed in RESULTS.
 
     RESULTS is the id of a results set, or as much of one as only one has. Frontier and lead are
-    those among the models that --family and --no-test-models leave.
+    those among the models that --family and --no-test-models leave. Rows that were not measured
+    but estimated say so in the column `estimated`.
     """
     from bench import points as p
 
     speed = cli_sets.speed(data)
     of_set = speed[speed["run"] == cli_sets.run_id(results, speed["run"].unique())]
+    measure = measure or cli_sets.first_measure(of_set)
     frame = p.points(
         of_set,
         cli_sets.accuracy(data),
         run=of_set["run"].iloc[0],
-        measure=measure or cli_sets.first_measure(of_set),
+        measure=measure,
         dataset=dataset,
+        estimates=cli_sets.own_estimates(speed, of_set, measure=measure, data=data)
+        if estimates
+        else None,
     )
     if families:
         cli_sets.check_families(families, frame["family"].unique())
@@ -175,6 +187,7 @@ def points(
         "parameters": ("parameters", out.millions),
         "frontier": ("frontier", lambda on: "yes" if on else ""),
         "lead": ("lead", out.number("+.2f")),
+        "estimated": ("", lambda on: "estimated" if on else ""),
     }
     out.show(frame, output, columns)
 

@@ -14,7 +14,9 @@ from bench.errors import DeviceBusy, InvalidRequest
 from bench.records import LAYOUTS, MEASURES, PRECISIONS
 
 if TYPE_CHECKING:
-    from bench.records import Workload
+    import pandas as pd
+
+    from bench.records import Protocol, Workload
 
 UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -80,8 +82,9 @@ class Duration(click.ParamType[float]):
 )
 @click.option(
     "--preset",
-    type=click.Choice(["quick", "best", "all"]),
-    help="12 models across the range; the best trade-off of each family; everything.",
+    type=click.Choice(["minute", "quick", "best", "all"]),
+    help="16 models from which all others are estimated; 12 models across the range; the best "
+    "trade-off of each family; everything, the most telling first.",
 )
 @click.option("--resume", metavar="RUN", help="Measure what an earlier run lacks, in that run.")
 @click.option("--queue", is_flag=True, help="Where the device is busy, wait in line for it.")
@@ -111,7 +114,7 @@ def run(
     run goes on when its terminal is closed. One run at a time measures on a device; with --queue up
     to four more wait for it, each in its turn.
     """
-    from bench import run_progress, runs
+    from bench import presets, run_progress, runs
     from bench.records import Protocol
 
     if resume is not None:
@@ -119,11 +122,18 @@ def run(
         start = partial(runs.resume, resume, data, by=runs.COMMAND_LINE, queue=queue)
     else:
         device = device or _first_device()
-        precision = precision or ("amp-fp16" if device.startswith("cuda") else "fp32")
+        kind = device.partition(":")[0]
+        precision = precision or ("amp-fp16" if kind == "cuda" else "fp32")
+        protocol = Protocol(precision=precision, layout=layout, compiled=compiled)
+        if preset == "minute" and not _is_given("measures"):
+            measures = (presets.measure_of_a_minute(kind),)
+        pairs = _pairs(
+            patterns, preset, device=device, protocol=protocol, measure=measures[0], data=data
+        )
         request = runs.Request(
-            workloads=_workloads(patterns, preset, measures, batch_size=batch_size, data=data),
+            workloads=_workloads(pairs, measures, batch_size=batch_size),
             device=device,
-            protocol=Protocol(precision=precision, layout=layout, compiled=compiled),
+            protocol=protocol,
             title=" ".join(patterns) or preset or "",
             time_limit_s=time_limit,
             largest_multiply_adds=None if max_gmacs is None else round(max_gmacs * 1e9),
@@ -271,23 +281,66 @@ def _refuse_options_beside_resume() -> None:
         )
 
 
-def _workloads(
+def _is_given(parameter: str) -> bool:
+    """Whether an option was on the command line."""
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is ParameterSource.COMMANDLINE
+
+
+def _pairs(
     patterns: tuple[str, ...],
     preset: str | None,
-    measures: tuple[str, ...],
     *,
-    batch_size: int | None,
+    device: str,
+    protocol: "Protocol",
+    measure: str,
     data: Path,
+) -> list[tuple[str, int]]:
+    """What is asked for, as (architecture, image size), in the order in which it is measured."""
+    from bench import catalogue, presets
+
+    pairs: list[tuple[str, int]] = []
+    if preset == "best":
+        pairs += presets.best_of_each_family(*_results(data))
+    if preset == "minute":
+        pairs += presets.minute(
+            _results(data)[1],
+            catalogue.operations(data),
+            catalogue.work_list(preset="all", data=data),
+            **_target(device, protocol, measure),
+        )
+    if patterns or preset not in ("best", "minute"):
+        listed = preset if preset in catalogue.PRESETS else None
+        pairs += catalogue.work_list(patterns, preset=listed, data=data)
+    if preset == "all":
+        return presets.most_telling_first(
+            _results(data)[1],
+            catalogue.operations(data),
+            pairs,
+            **_target(device, protocol, measure),
+        )
+    return pairs
+
+
+def _target(device: str, protocol: "Protocol", measure: str) -> dict[str, Any]:
+    from bench.devices import devices
+
+    name = next((found.name for found in devices() if found.id == device), device)
+    return {
+        "device": name,
+        "device_kind": device.partition(":")[0],
+        "protocol": protocol,
+        "measure": measure,
+    }
+
+
+def _workloads(
+    pairs: list[tuple[str, int]], measures: tuple[str, ...], *, batch_size: int | None
 ) -> "tuple[Workload, ...]":
-    from bench import catalogue
     from bench.records import Workload
 
     if batch_size is not None and batch_size != 1 and set(measures) == {"latency"}:
         raise InvalidRequest(f"latency is measured at batch 1, got --batch-size {batch_size}")
-    pairs = _best_of_each_family(data) if preset == "best" else []
-    if patterns or preset != "best":
-        listed = None if preset == "best" else preset
-        pairs += catalogue.work_list(patterns, preset=listed, data=data)
     return tuple(
         Workload(
             architecture=architecture,
@@ -300,14 +353,15 @@ def _workloads(
     )
 
 
-def _best_of_each_family(data: Path) -> list[tuple[str, int]]:
-    from bench import points, presets, results, store
+def _results(data: Path) -> "tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]":
+    """Results sets, speeds and accuracies; files that cannot be read are left out."""
+    from bench import points, results, store
 
     speed, _ = store.load(
         store.speed_files(data), store.SPEED_SCHEMA, points.SPEED_COLUMNS, replaces="run"
     )
     accuracy, _ = store.load(store.accuracy_files(data), store.ACCURACY_SCHEMA, replaces="snapshot")
-    return presets.best_of_each_family(results.results_sets(speed), speed, accuracy)
+    return results.results_sets(speed), speed, accuracy
 
 
 def _first_device() -> str:

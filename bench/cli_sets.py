@@ -95,6 +95,46 @@ def accuracy(data: Path) -> "pd.DataFrame":
     return frame
 
 
+def estimates(
+    speed: "pd.DataFrame", of_set: "pd.DataFrame", *, measure: str, data: Path
+) -> "pd.DataFrame":
+    """`estimate.estimates` of one results set and measure; see there.
+
+    Raises InvalidRequest where scikit-learn is not installed, or the set lacks the measure.
+    """
+    from bench import catalogue, presets
+
+    estimate = presets.estimating()
+    measured = of_set[(of_set["outcome"] == "ok") & (of_set["measure"] == measure)]
+    if measured.empty:
+        raise InvalidRequest(f"results set {of_set['run'].iloc[0]} holds no {measure}")
+    known = estimate.knowledge(speed, catalogue.operations(data))
+    believed = estimate.belief_about(
+        known, estimate.circumstances(measured), run=measured["run"].iloc[0]
+    )
+    frame: pd.DataFrame = estimate.estimates(believed, measured)
+    return frame
+
+
+def own_estimates(
+    speed: "pd.DataFrame", of_set: "pd.DataFrame", *, measure: str, data: Path
+) -> "pd.DataFrame | None":
+    """What the chart adds to a results set: estimates for one's own, None for a published one.
+
+    None as well where scikit-learn is not installed, said on the error stream.
+    """
+    from bench import presets, results
+
+    if not results.is_estimated(of_set, measure):
+        return None
+    try:
+        presets.estimating()
+    except InvalidRequest as error:
+        click.echo(f"{error}; only what was measured is shown", err=True)
+        return None
+    return estimates(speed, of_set, measure=measure, data=data)
+
+
 def run_id(asked: str, known: Any) -> str:
     """The id that is asked, or the only one that begins so.
 

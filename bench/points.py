@@ -65,6 +65,7 @@ POINT_COLUMNS = (
     "seconds_per_image",
     "seconds_low",
     "seconds_high",
+    "estimated",
     "images_per_s",
     "batch_size",
     "step_s",
@@ -86,6 +87,7 @@ def points(
     run: str,
     measure: str,
     dataset: str = "imagenet-1k",
+    estimates: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per (weights, image size) of the accuracy set that has a speed in the results set.
 
@@ -99,6 +101,9 @@ def points(
         run: id of the results set.
         measure: throughput, latency or training.
         dataset: the accuracy set.
+        estimates: what `estimate.estimates` says of models that the set lacks; they become points
+            too, marked in the column `estimated`, with their own interval as seconds_low and
+            seconds_high.
 
     Returns:
         POINT_COLUMNS, sorted by seconds_per_image; frontier and lead are those of this very table
@@ -125,24 +130,40 @@ def points(
         present = ", ".join(sorted(known["dataset"].unique())) or "none"
         raise InvalidRequest(f"no accuracy set {dataset!r} for {run}; there is {present}")
 
-    renamed = measured["model"] != measured["architecture"]
-    fastest_first = measured.assign(renamed=renamed).sort_values(
-        ["renamed", "images_per_s"], ascending=[True, False], kind="stable"
-    )
-    per_size = fastest_first.drop_duplicates(["architecture", "image_size"]).rename(
+    per_size = speed_of_each(measured).rename(
         columns={"model": "speed_model", "parameters": "speed_parameters"}
     )
+    per_size["seconds_low"] = per_size["step_low_s"] / per_size["batch_size"].astype("Float64")
+    per_size["seconds_high"] = per_size["step_high_s"] / per_size["batch_size"].astype("Float64")
+    per_size["estimated"] = False
+    if estimates is not None and not estimates.empty:
+        per_size = pd.concat(
+            [per_size, estimates.assign(estimated=True, flags=None)], ignore_index=True
+        )
     joined = wanted.merge(per_size, on=["architecture", "image_size"], suffixes=("", "_speed"))
-    joined["seconds_per_image"] = 1.0 / joined["images_per_s"]
-    if measure == "latency":
-        # Published rates have two decimals: at 0.05 images/s the step time says 6 % more.
-        joined["seconds_per_image"] = joined["step_s"].fillna(joined["seconds_per_image"])
-    joined["seconds_low"] = joined["step_low_s"] / joined["batch_size"].astype("Float64")
-    joined["seconds_high"] = joined["step_high_s"] / joined["batch_size"].astype("Float64")
     joined["family"] = joined["model"].map(family)
     joined["pretraining"] = joined["model"].map(pretraining)
     joined["parameters"] = joined["parameters"].fillna(joined["speed_parameters"])
     return ranked(joined)[list(POINT_COLUMNS)]
+
+
+def speed_of_each(measured: pd.DataFrame) -> pd.DataFrame:
+    """One row per (architecture, image size), with its seconds_per_image.
+
+    Of several, the one measured under the architecture's own name counts, else the fastest.
+
+    Args:
+        measured: `ok` rows of SPEED_SCHEMA of one results set and measure.
+    """
+    renamed = measured["model"] != measured["architecture"]
+    fastest_first = measured.assign(renamed=renamed).sort_values(
+        ["renamed", "images_per_s"], ascending=[True, False], kind="stable"
+    )
+    each = fastest_first.drop_duplicates(["architecture", "image_size"]).drop(columns="renamed")
+    seconds = 1.0 / each["images_per_s"]
+    # Published rates have two decimals: at 0.05 images/s a latency's step time says 6 % more.
+    is_latency = each["measure"] == "latency"
+    return each.assign(seconds_per_image=seconds.mask(is_latency, each["step_s"].fillna(seconds)))
 
 
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:

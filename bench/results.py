@@ -17,6 +17,9 @@ OLD_ERA_SNAPSHOT = "2022-07"
 # The newest published set with every model; where it is absent, the set with the most rows.
 REFERENCE_RUN = "2026-08-timm-rtx5090-amp-fp16-nchw-pt2.9.1-cu13.0"
 
+# The fewest measured models from which the others are estimated.
+FEWEST_TO_ESTIMATE_FROM = 8
+
 SET_COLUMNS = (
     "device",
     "device_kind",
@@ -117,3 +120,15 @@ def labels(sets: pd.DataFrame) -> pd.Series:
     names = pd.Series([label(row) for _, row in sets.iterrows()], index=sets.index, dtype=object)
     twice = names.duplicated(keep=False)
     return names.mask(twice, names + " · " + sets["run"])
+
+
+def is_estimated(of_set: pd.DataFrame, measure: str) -> bool:
+    """Whether what a set lacks is estimated: in one's own runs, from enough measured models.
+
+    Args:
+        of_set: the rows of SPEED_SCHEMA of one results set.
+        measure: throughput, latency or training.
+    """
+    measured = of_set[(of_set["outcome"] == "ok") & (of_set["measure"] == measure)]
+    is_own = bool((measured["source"] == "measured").all())
+    return is_own and len(measured) >= FEWEST_TO_ESTIMATE_FROM

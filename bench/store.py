@@ -120,6 +120,24 @@ OPERATIONS_SCHEMA = pa.schema(
 )
 
 # timm's own table of renamed models: an old name, and the name it has now.
+# How good estimates are, one row per results set foretold as if its device were new; errors are
+# shares of the time. See bench.estimate_evaluation.
+ESTIMATE_ERRORS_SCHEMA = pa.schema(
+    [
+        pa.field("run", pa.string(), nullable=False),
+        pa.field("measure", pa.string(), nullable=False),
+        pa.field("device", pa.string(), nullable=False),
+        pa.field("device_kind", pa.string(), nullable=False),
+        pa.field("models", pa.int32(), nullable=False),
+        pa.field("coverage", pa.float64(), nullable=False),
+        *(
+            pa.field(f"{way}{figure}", pa.float64(), nullable=False)
+            for way in ("", "nearest_", "multiply_adds_")
+            for figure in ("median_error", "p90_error", "rank_correlation")
+        ),
+    ]
+)
+
 RENAMES_SCHEMA = pa.schema(
     [
         pa.field("timm", pa.string(), nullable=False),

@@ -88,7 +88,7 @@ def side(which: tuple[str, str]) -> comparison.Side:
     """A side with its points. Raises InvalidRequest as points.points does."""
     run, measure = which
     return comparison.Side(
-        sets.loc[run], measure, data.points_of(files, run, measure, "imagenet-1k")
+        sets.loc[run], measure, data.measured_points_of(files, run, measure, "imagenet-1k")
     )
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from bench import statistics
 from bench.records import Protocol
-from pages.ui import data, words
+from pages.ui import data, estimate_charts, words
 from pages.ui.entrance import through_app
 
 through_app()
@@ -142,6 +142,38 @@ driver, library versions, precision, memory layout, clocks and threads are store
 A flagged figure is drawn hollow.
 """
 )
+
+st.subheader("How a speed is estimated")
+errors = data.estimate_errors()
+st.markdown(
+    """
+*My device in a minute* measures sixteen models and estimates all others from them. What is known of
+a model is its time on every other device, its parameters, multiply-adds, activations, image size
+and family; what the few measurements tell is how this device differs from those. The
+sixteen are chosen because they tell most, among those that are quick. Each estimate has an interval
+that should hold the measured time in nine cases of ten, and a device that behaves unlike all others
+widens its own. Estimates are never stored, never compared on the Compare page, and give way to a
+measurement as soon as there is one.
+"""
+)
+if not errors.empty:
+    gpus = errors[(errors["device_kind"] == "cuda") & (errors["measure"] == "throughput")]
+    cpus = errors[errors["device_kind"] == "cpu"]
+    st.markdown(
+        f"""
+How good that is can be tried out on published results: each set in turn, as if its device were new,
+with every set of that device left out. Over {len(gpus)} sets of inference on GPUs the median error
+is {gpus["median_error"].mean():.1%}, one model in ten is off by more than
+{gpus["p90_error"].mean():.0%}, and {gpus["coverage"].mean():.0%} of the intervals hold the truth
+(means over the sets). On CPUs, {len(cpus)} sets, the median error is
+{cpus["median_error"].mean():.0%}. The worst are sets of PyTorch 1, which no other device has, and
+training, which only one GPU has. The model's few constants were chosen on these very sets, which
+flatters it a little. `python -m bench estimate --evaluate` prints this table anew.
+"""
+    )
+    st.altair_chart(
+        estimate_charts.errors(errors, sets["label"]), width="stretch", key="estimate_errors"
+    )
 
 st.subheader("What the figures do not say")
 st.markdown(

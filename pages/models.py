@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from bench.errors import BenchError
-from bench.points import most_accurate_weights, without_test_models
+from bench.points import most_accurate_weights, ranked, without_test_models
 from bench.proxies import proxy
 from bench.trends import trends as fitted
 from pages.ui import (
@@ -218,9 +218,29 @@ def legend_words(rows: pd.DataFrame, beside: pd.DataFrame | None) -> str:
         text += f" Diamonds are {label}: {words.counted(beside['model'].nunique(), 'model')}."
     if rows["flagged"].any():
         text += " Hollow: flagged."
-    if (rows["shown"] & rows["low"].notna()).any():
+    if rows["estimated"].any():
+        text += " Hollow and dashed: estimated from the others, with a 90 % interval."
+    if (rows["shown"] & rows["low"].notna() & ~rows["estimated"]).any():
         text += " Thin lines: 95 % intervals."
     return text
+
+
+def with_or_without_estimates(points: pd.DataFrame) -> pd.DataFrame:
+    """The points, less the estimated ones where the reader wants to see what was measured alone."""
+    if not points["estimated"].any():
+        reason = data.why_no_estimates()
+        if reason is not None and sets.loc[chosen.run, "source"] == "measured":
+            st.caption(words.escaped(reason))
+        return points
+    keep = st.toggle(
+        f"Estimate the {words.counted(int(points['estimated'].sum()), 'speed')} not measured here",
+        value=True,
+        key="estimates",
+        bind="query-params",
+        help="From the models measured in this results set and from what other devices make of "
+        "all of them: see Method.",
+    )
+    return points if keep else ranked(points[~points["estimated"]])
 
 
 def draw_table(
@@ -275,6 +295,7 @@ def board() -> None:
             icon=":material/inbox:",
         )
         return
+    everything = with_or_without_estimates(everything)
     left = filtering.apply(everything, chosen)
     if left.emptied_by is not None:
         st.info(

@@ -489,5 +489,20 @@ def test_a_measured_point_has_its_interval_and_a_flagged_one_looks_different(
     assert by_model["flags"].tolist() == ["noisy, not warm", "none", "none"]
     assert by_model["flagged"].tolist() == [True, False, False]
     fill = layer_with(spec_of(axes), "size")["encoding"]["fillOpacity"]
-    assert fill["condition"]["test"] == "datum.flagged"
+    assert fill["condition"]["test"] == "datum.flagged || datum.estimated"
     assert fill["condition"]["value"] < fill["value"]
+
+
+def test_an_estimated_point_is_hollow_and_dashed_and_says_so(
+    everything: pd.DataFrame, axes: charts.Domains
+) -> None:
+    some = everything.head(2).assign(estimated=[True, False], seconds_low=1e-4, seconds_high=1e-3)
+    rows = charts.drawn(some, colour_domain=charts.colours(()), axes=axes, frontier=some.head(0))
+    times = rows.set_index("model")["time"].loc[some["model"]].tolist()
+    assert times[0].startswith("about ")
+    assert times[0].endswith(" (0.1 ms to 1 ms), estimated")
+    assert "estimated" not in times[1]
+    bubbles = layer_with(spec_of(axes), "size")["encoding"]
+    dash = bubbles["strokeDash"]
+    assert (dash["condition"]["test"], dash["value"]) == ("datum.estimated", [1, 0])
+    assert "datum.estimated" in bubbles["fillOpacity"]["condition"]["test"]

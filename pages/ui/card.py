@@ -62,7 +62,7 @@ def _figures(point: pd.Series, facts: dict[str, object], results_set: pd.Series)
         "Preprocessing": _preprocessing(facts),
         "Flags": words.flags(point["flags"]),
         "Speed from": str(results_set["label"]),
-        "Speed measured as": str(point["speed_model"]),
+        "Speed measured as": _text(point["speed_model"]),
     }
     return {name: text if name == LICENCE else words.escaped(text) for name, text in rows.items()}
 
@@ -81,6 +81,8 @@ def _interval(point: pd.Series) -> str:
     low, high = _number(point["seconds_low"]), _number(point["seconds_high"])
     if low is None or high is None:
         return ""
+    if point["estimated"]:
+        return f" (estimated, 90 % interval {words.time(low)} to {words.time(high)})"
     return f" (95 % interval {words.time(low)} to {words.time(high)})"
 
 

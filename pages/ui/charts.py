@@ -159,11 +159,12 @@ def _rows(points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | Non
             "low": points["seconds_low"].astype("float64"),
             "high": points["seconds_high"].astype("float64"),
             "time": [
-                words.time_with_interval(*times)
-                for times in zip(
+                (words.estimated_time if guessed else words.time_with_interval)(*times)
+                for *times, guessed in zip(
                     points["seconds_per_image"],
                     points["seconds_low"].astype("float64"),
                     points["seconds_high"].astype("float64"),
+                    points["estimated"],
                     strict=True,
                 )
             ],
@@ -173,6 +174,7 @@ def _rows(points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | Non
             "lead": points["lead"].map(words.points),
             "lead_points": points["lead"],
             "flags": points["flags"].map(words.flags),
+            "estimated": points["estimated"].astype(bool),
             "flagged": points["flags"].map(lambda flags: flags is not None and len(flags) > 0),
             "others": others.map(words.other_weights),
             "frontier": points["frontier"].astype(bool),

@@ -7,12 +7,13 @@ and nothing is read twice. Frames are copied out of the cache; nobody can change
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from bench import catalogue, expected, licences, points, presets, results, runs, store
-from bench.errors import UnreadableFile
+from bench.errors import BenchError, InvalidRequest, UnreadableFile
 from bench.expected import Expectation
 from bench.records import Protocol, Workload
 
@@ -121,6 +122,7 @@ class Files:
 def points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFrame:
     """points.points of one results set, from its file or, while it measures, from its journal.
 
+    What a run of one's own did not measure is estimated from what it did, see `bench.estimate`.
     With a column more: licence, timm's id of the weights' licence, None where it is not known.
     Operations that its source does not count are the catalogue's.
     Raises InvalidRequest as that does.
@@ -128,8 +130,22 @@ def points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFram
     if run in set(_published_sets(files.speed)["run"]):
         return joined(files.speed, files.accuracy, run, measure, dataset)
     accuracy = _accuracy(files.accuracy)[0]
-    frame = points.points(_live(run), accuracy, run=run, measure=measure, dataset=dataset)
+    live = _live(run)
+    frame = points.points(
+        live,
+        accuracy,
+        run=run,
+        measure=measure,
+        dataset=dataset,
+        estimates=_estimates(files.speed, live, measure),
+    )
     return _with_catalogue(frame)
+
+
+def measured_points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFrame:
+    """points_of without estimates. Raises InvalidRequest as that does."""
+    frame = points_of(files, run, measure, dataset)
+    return points.ranked(frame[~frame["estimated"]]) if frame["estimated"].any() else frame
 
 
 @st.cache_data(max_entries=64, show_spinner="Joining speed with accuracy …")
@@ -137,10 +153,48 @@ def joined(
     speed: Signature, accuracy: Signature, run: str, measure: str, dataset: str
 ) -> pd.DataFrame:
     """points_of a published results set, cached. Raises InvalidRequest as that does."""
+    rows = _speed(speed)[0]
     frame = points.points(
-        _speed(speed)[0], _accuracy(accuracy)[0], run=run, measure=measure, dataset=dataset
+        rows,
+        _accuracy(accuracy)[0],
+        run=run,
+        measure=measure,
+        dataset=dataset,
+        estimates=_estimates(speed, rows[rows["run"] == run], measure),
     )
     return _with_catalogue(frame)
+
+
+def _estimates(speed: Signature, of_set: pd.DataFrame, measure: str) -> pd.DataFrame | None:
+    """What the results set lacks; None for a published one, or where estimates cannot be made."""
+    if not results.is_estimated(of_set, measure) or why_no_estimates() is not None:
+        return None
+    measured = of_set[(of_set["outcome"] == "ok") & (of_set["measure"] == measure)]
+    estimate = presets.estimating()
+    try:
+        believed = _belief(speed, measured["run"].iloc[0], *estimate.circumstances(measured))
+    except BenchError:  # nothing else was ever measured, or the catalogue cannot be read
+        return None
+    frame: pd.DataFrame = estimate.estimates(believed, measured)
+    return frame
+
+
+@st.cache_data(max_entries=8, show_spinner="Estimating what was not measured …")
+def _belief(speed: Signature, run: str, *circumstances: str | None) -> Any:
+    """estimate.belief_about a results set: about a second, and the same while a run measures."""
+    estimate = presets.estimating()
+    known = estimate.knowledge(_speed(speed)[0], catalogue.operations(folder()))
+    target = pd.Series(circumstances, index=list(estimate.CIRCUMSTANCES), dtype=object)
+    return estimate.belief_about(known, target, run=run)
+
+
+def why_no_estimates() -> str | None:
+    """What estimates need and is not there, as a sentence; None where they can be made."""
+    try:
+        presets.estimating()
+    except InvalidRequest as error:
+        return f"{error}."
+    return None
 
 
 def _with_catalogue(frame: pd.DataFrame) -> pd.DataFrame:
@@ -179,6 +233,29 @@ def best_of_each_family(speed: Signature, accuracy: Signature) -> list[tuple[str
     return presets.best_of_each_family(
         _published_sets(speed), _speed(speed)[0], _accuracy(accuracy)[0]
     )
+
+
+@st.cache_data(max_entries=8, show_spinner="Choosing what to measure …")
+def minute(speed: Signature, *, device: str, kind: str, precision: str) -> list[tuple[str, int]]:
+    """presets.minute for a device, cached. Raises InvalidRequest as that does."""
+    return presets.minute(
+        _speed(speed)[0],
+        catalogue.operations(folder()),
+        catalogue.work_list(preset="all", data=folder()),
+        device=device,
+        device_kind=kind,
+        protocol=Protocol(precision=precision),
+        measure=presets.measure_of_a_minute(kind),
+    )
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def estimate_errors() -> pd.DataFrame:
+    """catalogue.estimate_errors; without rows where that cannot be read."""
+    try:
+        return catalogue.estimate_errors(folder())
+    except UnreadableFile:
+        return pd.DataFrame()
 
 
 @st.cache_data(max_entries=1, show_spinner=False)

@@ -11,12 +11,14 @@ from bench import catalogue, runs
 from bench.devices import Device
 from bench.errors import BenchError
 from bench.permission import Asker, why_not
+from bench.presets import measure_of_a_minute
 from bench.records import Protocol, Workload
 from bench.run_checks import why_no_room
 from bench.run_status import Status
 from pages.ui import data, selection, who, words
 
 POLL_S = 1.0
+MINUTE = "My device in a minute"
 QUICK, BEST, EVERYTHING, SEARCH = "Quick look", "Best of each family", "Everything", "Search"
 LISTED = {QUICK: "quick", EVERYTHING: "all"}
 # In the session: a run that ends meanwhile reruns the page, which would otherwise close the form.
@@ -203,7 +205,10 @@ def _form() -> None:
     if not usable:
         return
     preset = st.radio(
-        "Models", [QUICK, BEST, EVERYTHING, SEARCH], horizontal=True, key="run_preset"
+        "Models",
+        [QUICK, MINUTE, BEST, EVERYTHING, SEARCH],
+        horizontal=True,
+        key="run_preset",
     )
     names: list[str] = []
     if preset == SEARCH:
@@ -220,13 +225,21 @@ def _form() -> None:
     precision = right.selectbox(
         "Precision", PRECISIONS.get(device.kind, ["fp32"]), key="run_precision"
     )
-    measures = st.multiselect(
-        "Measures",
-        list(selection.MEASURE_NAMES),
-        default=["throughput"],
-        format_func=selection.MEASURE_NAMES.__getitem__,
-        key="run_measures",
-    )
+    if preset == MINUTE:
+        measures = [measure_of_a_minute(device.kind)]
+        st.caption(
+            "Measures the few models that tell most of all the others, in "
+            f"{selection.MEASURE_NAMES[measures[0]].lower()}; the rest of the chart is estimated "
+            "from them and drawn hollow."
+        )
+    else:
+        measures = st.multiselect(
+            "Measures",
+            list(selection.MEASURE_NAMES),
+            default=["throughput"],
+            format_func=selection.MEASURE_NAMES.__getitem__,
+            key="run_measures",
+        )
     minutes = st.number_input(
         "Time limit (minutes)",
         min_value=1,
@@ -235,7 +248,7 @@ def _form() -> None:
         key="run_minutes",
         help="What is measured by then is kept.",
     )
-    pairs = _pairs(preset, names)
+    pairs = _pairs(preset, names, device, precision)
     count = len(pairs) * len(measures)
     st.caption(
         f"{words.counted(len(pairs), 'model')}, {words.counted(count, 'measurement')}; "
@@ -308,8 +321,12 @@ def _expected(
     return f"Takes {about}, going by {basis} on {other} and the published speeds of both."
 
 
-def _pairs(preset: str, names: list[str]) -> list[tuple[str, int]]:
-    """The (architecture, image size) pairs of a preset; the quickest first."""
+def _pairs(preset: str, names: list[str], device: Device, precision: str) -> list[tuple[str, int]]:
+    """The (architecture, image size) pairs of a preset, in the order of measuring."""
+    if preset == MINUTE:
+        return data.minute(
+            data.speed_signature(), device=device.name, kind=device.kind, precision=precision
+        )
     if preset == SEARCH:
         return catalogue.work_list(architectures=names) if names else []
     if preset in LISTED:

@@ -39,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "test_models": False,
     "against": "Accuracy",
     "trends": False,
+    "estimates": True,
     "rank": "Accuracy",
     "view": NO_VIEW,
     "beside": NOTHING_BESIDE,

@@ -52,6 +52,8 @@ def sentence(shown: pd.DataFrame, results_set: pd.Series, chosen: Selection) -> 
         f"{words.time(winner['seconds_per_image'])} an image "
         f"({words.rate(winner['images_per_s'])}, {winner['image_size']} pixels)."
     )
+    if winner["estimated"]:
+        text = text.removesuffix(".") + ", an estimate."
     close = best[best["top1_percent"] >= winner["top1_percent"] - 1]
     quick = close.loc[close["seconds_per_image"].idxmin()]
     ratio = winner["seconds_per_image"] / quick["seconds_per_image"]
@@ -59,6 +61,12 @@ def sentence(shown: pd.DataFrame, results_set: pd.Series, chosen: Selection) -> 
         text += (
             f" **{words.escaped(str(quick['model']))}** is {ratio:.1f} times as fast and gives up "
             f"{winner['top1_percent'] - quick['top1_percent']:.1f} points."
+        )
+    measured = int((~shown["estimated"]).sum())
+    if measured < len(shown):
+        text += (
+            f" Of the {len(shown):,} points shown {measured:,} have a measured speed; the others "
+            "are estimated from what was measured."
         )
     return text
 

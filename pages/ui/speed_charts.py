@@ -37,6 +37,7 @@ _TIME_LABEL = (
 
 # Streamlit hears of PICK, ZOOM and BRUSH; ISOLATE and HOVER stay in the browser.
 ISOLATE = alt.selection_point("isolate", fields=["colour"], bind="legend")
+HOLLOW = "datum.flagged || datum.estimated"
 HOVER = alt.selection_point(
     "hover", fields=["family"], on="pointerover", clear="pointerout", empty=False
 )
@@ -149,11 +150,13 @@ def _layered(
     back = [alt.layer(brushed)] if with_brush else []
     intervals = (
         _base("datum.shown && isValid(datum.low) && datum.high > datum.low")
-        .mark_rule(strokeWidth=1, strokeOpacity=0.6, clip=True)
+        .mark_rule(strokeWidth=1, clip=True)
         .encode(
             x=_time(axes, measure, "low"),
             x2="high:Q",
             y=y,
+            # Where nearly all are estimated, their intervals would hide everything else.
+            strokeOpacity=alt.condition("datum.estimated", alt.value(0.2), alt.value(0.6)),
             color=_colour(alt.Color, colour_domain),
         )
     )
@@ -216,10 +219,11 @@ def _bubbles(
                 domain=[False, True], range=["circle", "diamond"]
             ),
             opacity=_faded(),
-            # A flagged figure is drawn hollow.
+            # A flagged figure is drawn hollow, an estimated one with a dashed outline.
             stroke=_colour(alt.Stroke, colour_domain),
-            strokeWidth=alt.condition("datum.flagged", alt.value(1.4), alt.value(0)),
-            fillOpacity=alt.condition("datum.flagged", alt.value(0.1), alt.value(1)),
+            strokeWidth=alt.condition(HOLLOW, alt.value(1.4), alt.value(0)),
+            strokeDash=alt.condition("datum.estimated", alt.value([2, 2]), alt.value([1, 0])),
+            fillOpacity=alt.condition(HOLLOW, alt.value(0.1), alt.value(1)),
             tooltip=[
                 alt.Tooltip("model:N", title="title"),
                 alt.Tooltip("others:N", title="Weights"),

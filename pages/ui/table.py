@@ -33,8 +33,12 @@ COLUMNS = {
     ),
     "top5_percent": st.column_config.NumberColumn("Top-5 (%)", format="%.2f"),
     "batch_size": st.column_config.NumberColumn("Batch size", format="%d"),
+    "estimated": st.column_config.CheckboxColumn(
+        "Estimated", help="Not measured on this device, but estimated from what was."
+    ),
     "interval": st.column_config.TextColumn(
-        "95 % interval", help="Of the median step; only where the raw samples are known."
+        "Interval",
+        help="95 % of the median step where the raw samples are known; 90 % of an estimate.",
     ),
     "flags": st.column_config.ListColumn("Flags"),
 }

@@ -35,6 +35,11 @@ def time_with_interval(seconds: float, low: float, high: float) -> str:
     return f"{time(seconds)} ({time(low)} to {time(high)})"
 
 
+def estimated_time(seconds: float, low: float, high: float) -> str:
+    """An estimate with its interval: `about 0.83 ms (0.7 ms to 1 ms), estimated`."""
+    return f"about {time_with_interval(seconds, low, high)}, estimated"
+
+
 def left(seconds: float) -> str:
     """How long something will still take, as roughly as that can be known."""
     return f"{max(1, round(seconds))} s left" if seconds < 100 else f"{time(seconds)} left"

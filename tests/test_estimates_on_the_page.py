@@ -1,0 +1,116 @@
+"""A run of a few models: what the page makes of all the others."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from dashboard import publish_speeds, sentence, settled, shown, visit
+from streamlit.testing.v1 import AppTest
+
+from bench.store import SHIPPED
+
+OF_A_CPU = "2026-08-timm-i7-12700h-fp32-nchw-pt2.4.0-compiled"
+RUN = "2026-11-01T120000Z-aaaa"
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path / "locks"))
+    return tmp_path / "data"
+
+
+def publish_slower_cpu(data: Path, count: int) -> None:
+    """A run of one's own: models as one published CPU had them, but half as fast."""
+    speed = pd.read_parquet(SHIPPED / "published" / "speed.parquet")
+    of_cpu = speed[(speed["run"] == OF_A_CPU) & (speed["model"] == speed["architecture"])]
+    rows = of_cpu[of_cpu["architecture"].str.match(r"(resnet|convnext|vit|mobilenetv3)")]
+    rows = rows.drop_duplicates(["architecture", "image_size"]).sample(count, random_state=0)
+    publish_speeds(
+        data,
+        RUN,
+        [
+            {
+                "architecture": row.architecture,
+                "image_size": row.image_size,
+                "measure": "latency",
+                "batch_size": 1,
+                "images_per_s": row.images_per_s / 2,
+                "step_s": 2 * row.step_s,
+                "step_low_s": 1.98 * row.step_s,
+                "step_high_s": 2.02 * row.step_s,
+                "device_kind": "cpu",
+            }
+            for row in rows.itertuples()
+        ],
+    )
+
+
+def test_what_a_run_did_not_measure_is_estimated_and_marked_everywhere(data: Path) -> None:
+    publish_slower_cpu(data, 12)
+    app = visit(set=RUN)
+    drawn = shown(app)
+    assert drawn["estimated"].sum() > 800
+    assert drawn.loc[~drawn["estimated"], "time"].str.contains("estimated").sum() == 0
+    assert drawn.loc[drawn["estimated"], "time"].str.endswith("estimated").all()
+    table = app.dataframe[0].value
+    assert table["estimated"].sum() > 1000
+    assert table["interval"].str.startswith("±").all()
+    measured = table[~table["estimated"]]
+    assert 1 <= measured["model"].str.partition(".")[0].nunique() <= 12
+    assert "estimated from what was measured" in sentence(app)
+    assert any("Hollow and dashed: estimated" in one.value for one in app.main.caption)
+
+
+def test_estimates_are_near_what_the_like_device_had(data: Path) -> None:
+    publish_slower_cpu(data, 16)
+    drawn = shown(visit(set=RUN)).set_index(["model", "image_size"])
+    published = shown(visit(set=OF_A_CPU)).set_index(["model", "image_size"])
+    both = drawn[drawn["estimated"]].join(published["seconds"], rsuffix="_published", how="inner")
+    ratio = both["seconds"] / both["seconds_published"]
+    assert 1.8 < ratio.median() < 2.2
+    inside = (both["low"] <= 2 * both["seconds_published"]) & (
+        2 * both["seconds_published"] <= both["high"]
+    )
+    assert inside.mean() > 0.8
+
+
+def test_estimates_can_be_left_out(data: Path) -> None:
+    publish_slower_cpu(data, 12)
+    app = visit(set=RUN)
+    assert app.toggle(key="estimates").value is True
+    settled(app.toggle(key="estimates").set_value(False).run())
+    table = app.dataframe[0].value
+    assert not table["estimated"].any()
+    assert 1 <= table["model"].str.partition(".")[0].nunique() <= 12
+    assert "estimated" not in sentence(app)
+    linked = visit(set=RUN, estimates="false")
+    assert not linked.dataframe[0].value["estimated"].any()
+
+
+def no_toggle(app: AppTest) -> bool:
+    return all(toggle.key != "estimates" for toggle in app.toggle)
+
+
+def test_a_run_of_seven_models_and_a_published_set_are_not_estimated(data: Path) -> None:
+    publish_slower_cpu(data, 7)
+    for app in (visit(set=RUN), visit()):
+        assert not shown(app)["estimated"].any()
+        assert no_toggle(app)
+
+
+def test_comparisons_are_of_measured_speeds_alone(data: Path) -> None:
+    publish_slower_cpu(data, 12)
+    app = visit("compare", left=RUN, right=OF_A_CPU)
+    assert app.selectbox(key="left").value == RUN
+    assert 1 <= len(app.main.dataframe[-1].value) <= 12
+
+
+def test_the_minute_preset_measures_sixteen_small_models(data: Path) -> None:
+    app = visit()
+    settled(app.button(key="run_benchmark").click().run())
+    settled(app.radio(key="run_preset").set_value("My device in a minute").run())
+    said = [one.value for one in app.caption]
+    assert any("16 models, 16 measurements" in one for one in said), said
+    assert any("latency" in one and "estimated" in one for one in said), said
+    assert not list(data.glob("runs/*/request.json"))
