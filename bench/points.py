@@ -206,13 +206,13 @@ def family_frontiers(frame: pd.DataFrame) -> pd.Series:
     """Which models no other of their own family beats: what a family offers from fast to accurate.
 
     Args:
-        frame: seconds_per_image, top1_percent, family and model, any order.
+        frame: seconds_per_image, top1_percent and family, any order.
 
     Returns:
-        bool, indexed as frame. Of exact twins only the first by name.
+        bool, indexed as frame. Of exact twins only the first.
     """
     order = frame.sort_values(
-        ["seconds_per_image", "top1_percent", "model"], ascending=[True, False, True]
+        ["seconds_per_image", "top1_percent"], ascending=[True, False], kind="stable"
     )
     top1 = order["top1_percent"].astype("float64")
     best = top1.groupby(order["family"]).cummax()

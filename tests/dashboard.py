@@ -45,7 +45,8 @@ def settled(app: AppTest) -> AppTest:
 def drawn(app: AppTest) -> pd.DataFrame:
     """The rows that the page's first chart was given."""
     proto = app.get("vega_lite_chart")[0].proto
-    return pa.ipc.open_stream(proto.data.data).read_all().to_pandas()
+    rows = pa.ipc.open_stream(proto.data.data).read_all().to_pandas()
+    return rows.astype(dict.fromkeys(rows.select_dtypes("category"), "str"))
 
 
 def shown(app: AppTest) -> pd.DataFrame:

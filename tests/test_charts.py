@@ -61,7 +61,7 @@ def rows_of(
     """What the page draws of a results set for a selection."""
     chosen = asked(**changes)
     left = filtering.apply(frame, chosen)
-    return charts.drawn(
+    rows = charts.drawn(
         filtering.one_a_point(left.points, chosen),
         colour_domain=charts.colours(chosen.families or (PICKED if chosen.view else ())),
         axes=axes,
@@ -76,6 +76,7 @@ def rows_of(
         label_all=chosen.best_by is not None,
         cost=cost,
     )
+    return rows.astype(dict.fromkeys(charts.REPEATED, "str"))
 
 
 def units(spec: dict) -> list[dict]:

@@ -31,6 +31,9 @@ OTHER = "other families"
 INK = "ink"
 PAPER = "paper"
 
+# Columns that hold few different texts: sent once each.
+REPEATED = ("family", "colour", "batch", "flags", "others", "set")
+
 # What can stand against time: as menus say it -> the column of points, None for accuracy.
 AGAINST = {"Accuracy": None, "Parameters": "parameters", "Multiply-adds": "multiply_adds"}
 
@@ -108,10 +111,9 @@ def drawn(
         cost: the column that stands against time instead of accuracy.
     """
     frames = [_rows(points, colour_domain, cost=cost)]
-    through = frontier if lines is None else pd.concat([frontier, lines])
-    through = through.drop_duplicates(KEYS)
+    through = frontier if lines is None else pd.concat([frontier, lines]).drop_duplicates(KEYS)
     only_line = through[~_among(through, points)]
-    frames.append(_rows(only_line, colour_domain, cost=cost).assign(shown=False))
+    frames.append(_with_blanks(_places_of(only_line, colour_domain, cost=cost), frames[0]))
     if beside is not None and not beside.empty:
         frames.append(_rows(beside, colour_domain, cost=cost).assign(beside=True, frontier=False))
     rows = pd.concat(frames, ignore_index=True)
@@ -131,22 +133,27 @@ def drawn(
     if cost is not None:
         rows = rows.assign(frontier=False)  # it is one of accuracy
     rows = labels.labelled(rows, *_places(rows, axes), label_all=label_all)
-    if cost is None:
+    rows = rows.drop(columns=["is_other", "lead_points"])
+    if cost is not None:
+        rows = rows.drop(columns="frontier")
+    else:
         rows = rows.assign(trend=False)
         if trends is not None:
-            rows = pd.concat([rows, _trend_rows(trends, colour_domain, rows)], ignore_index=True)
-    else:
-        rows = rows.drop(columns="frontier")
-    return rows.drop(columns=["is_other", "lead_points"])
+            ends = _with_blanks(_trend_rows(trends, colour_domain), rows)
+            rows = pd.concat([rows, ends], ignore_index=True)
+    return rows.astype(dict.fromkeys(REPEATED, "category"))
 
 
 def _among(rows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
-    return np.asarray(rows.set_index(KEYS).index.isin(others.set_index(KEYS).index))
+    wanted = set(zip(*(others[key] for key in KEYS), strict=True))
+    return np.array([key in wanted for key in zip(*(rows[key] for key in KEYS), strict=True)], bool)
 
 
-def _rows(points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | None) -> pd.DataFrame:
+def _places_of(
+    points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | None
+) -> pd.DataFrame:
+    """What places a point, and gives it its colour."""
     coloured = points["family"].isin(colour_domain)
-    others = points["others"] if "others" in points else pd.Series(0, index=points.index)
     rows = pd.DataFrame(
         {
             "model": points["model"],
@@ -156,36 +163,43 @@ def _rows(points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | Non
             "image_size": points["image_size"].astype("int32"),
             "top1": points["top1_percent"],
             "seconds": points["seconds_per_image"],
-            "low": points["seconds_low"].astype("float64"),
-            "high": points["seconds_high"].astype("float64"),
-            "time": [
-                (words.estimated_time if guessed else words.time_with_interval)(*times)
-                for *times, guessed in zip(
-                    points["seconds_per_image"],
-                    points["seconds_low"].astype("float64"),
-                    points["seconds_high"].astype("float64"),
-                    points["estimated"],
-                    strict=True,
-                )
-            ],
-            "rate": points["images_per_s"].map(words.rate),
-            "batch": points["batch_size"].astype("string").fillna(words.UNKNOWN),
-            "parameters": points["parameters"].astype("float64").map(words.millions),
-            "lead": points["lead"].map(words.points),
-            "lead_points": points["lead"],
-            "flags": points["flags"].map(words.flags),
-            "estimated": points["estimated"].astype(bool),
-            "flagged": points["flags"].map(lambda flags: flags is not None and len(flags) > 0),
-            "others": others.map(words.other_weights),
             "frontier": points["frontier"].astype(bool),
-            "beside": False,
-            "shown": True,
         }
     )
     if cost is not None:
         rows["cost"] = points[cost].astype("float64")
         rows = rows[rows["cost"].notna()]
     return rows
+
+
+def _rows(points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | None) -> pd.DataFrame:
+    """Bubbles: places, and what a tooltip says."""
+    if cost is not None:
+        points = points[points[cost].notna()]
+    low, high = (points[f"seconds_{end}"].astype("float64") for end in ("low", "high"))
+    times = zip(
+        points["estimated"].astype(bool), points["seconds_per_image"], low, high, strict=True
+    )
+    others = points["others"] if "others" in points else pd.Series(0, index=points.index)
+    return _places_of(points, colour_domain, cost=cost).assign(
+        low=low,
+        high=high,
+        time=[
+            (words.estimated_time if guessed else words.time_with_interval)(*one)
+            for guessed, *one in times
+        ],
+        rate=points["images_per_s"].map(words.rate),
+        batch=points["batch_size"].astype("string").fillna(words.UNKNOWN),
+        parameters=points["parameters"].astype("float64").map(words.millions),
+        lead=points["lead"].map(words.points),
+        lead_points=points["lead"],
+        flags=points["flags"].map(words.flags),
+        estimated=points["estimated"].astype(bool),
+        flagged=points["flags"].map(lambda flags: flags is not None and len(flags) > 0),
+        others=others.map(words.other_weights),
+        beside=False,
+        shown=True,
+    )
 
 
 def _places(rows: pd.DataFrame, axes: Domains) -> tuple[np.ndarray, np.ndarray]:
@@ -203,25 +217,30 @@ def _share(values: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _trend_rows(
-    trends: pd.DataFrame, colour_domain: Sequence[str], like: pd.DataFrame
-) -> pd.DataFrame:
+def _trend_rows(trends: pd.DataFrame, colour_domain: Sequence[str]) -> pd.DataFrame:
     """Both ends of each family's line; on a logarithmic axis it is straight."""
-    ends = pd.concat(
+    is_coloured = trends["family"].isin(colour_domain)
+    line = pd.DataFrame(
+        {
+            "family": trends["family"],
+            "colour": trends["family"].where(is_coloured, OTHER),
+            "trend": True,
+        }
+    )
+    return pd.concat(
         [
-            pd.DataFrame(
-                {
-                    "family": trends["family"],
-                    "colour": trends["family"].where(trends["family"].isin(colour_domain), OTHER),
-                    "seconds": trends[f"seconds_{end}"],
-                    "top1": trends[f"top1_{end}"],
-                }
-            )
+            line.assign(seconds=trends[f"seconds_{end}"], top1=trends[f"top1_{end}"])
             for end in ("low", "high")
         ]
     )
-    for column in like.columns.difference(ends.columns):
-        values = like[column]
-        blank = False if values.dtype == bool else 0 if values.dtype.kind in "if" else ""
-        ends[column] = pd.Series(blank, index=ends.index, dtype=values.dtype)
-    return ends.assign(trend=True)[list(like.columns)]
+
+
+def _with_blanks(rows: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with every column of others: nothing, no or unknown where they had none."""
+    blanks = {"b": False, "i": 0, "f": math.nan}
+    missing = {
+        str(column): pd.Series(blanks.get(kind.kind, ""), index=rows.index, dtype=kind)
+        for column, kind in like.dtypes.items()
+        if column not in rows
+    }
+    return rows.assign(**missing)[list(like.columns)]

@@ -1,5 +1,6 @@
 """What a selection leaves of a results set. Pure: never imports streamlit's widgets."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,8 +85,9 @@ def apply(frame: pd.DataFrame, chosen: Selection) -> Filtered:
     ]
     frame, emptied_by = _through(counts, frame)
     ranked = points.ranked(frame)
-    sharing = ranked.groupby(["architecture", "image_size"], sort=False)["model"]
-    ranked["others"] = sharing.transform("size").astype("int64") - 1
+    speeds = list(zip(ranked["architecture"], ranked["image_size"], strict=True))
+    sharing = Counter(speeds)
+    ranked["others"] = [sharing[speed] - 1 for speed in speeds]
     shown, emptied_by = _through(shows + budget, ranked, emptied_by)
     affordable, _ = _through(budget, ranked)
     is_line = points.family_frontiers(ranked).reindex(affordable.index)
