@@ -100,6 +100,7 @@ def frame_of(values: list[tuple[int, float, float, str]]) -> pd.DataFrame:
     frame["images_per_s"] = 1 / frame["seconds_per_image"]
     frame["batch_size"] = pd.array([8] * len(frame), dtype="Int32")
     frame["flags"] = None
+    frame["estimated"] = False
     return ranked(frame)
 
 
