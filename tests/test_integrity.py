@@ -12,7 +12,7 @@ import pytest
 from bench import integrity, store
 from bench.errors import UnreadableFile
 from bench.records import Protocol
-from tests.faults.fuzz import ENVIRONMENT, mutate, rows
+from tests.faults.fuzz_files import ENVIRONMENT, mutate, rows
 
 
 @pytest.fixture(scope="module")
