@@ -173,6 +173,7 @@ KINDS: dict[str, Callable[[Any], Value]] = {
     "button_group": _pressed,
     "multiselect": _pressed,
     "selectbox": _chosen,
+    "radio": _chosen,
     "text_input": lambda inner: _present(inner, "default"),
     "number_input": lambda inner: _present(inner, "default"),
     "checkbox": lambda inner: bool(inner.default),
