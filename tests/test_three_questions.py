@@ -59,7 +59,7 @@ def test_the_best_to_fine_tune_under_100_m_parameters_takes_two_choices(
     press(page, "Measure", "Training")
     until(page, "rows[0].set.includes('PyTorch 1.12')")
     fill(page, "Parameters to (M)", "100")
-    until(page, "rows.length > 0 && rows.every(r => parseFloat(r.parameters) <= 100)")
+    until(page, "rows.length > 0 && rows.every(r => !r.shown || parseFloat(r.parameters) <= 100)")
     idle(page)
     said = page.get_by_text(
         "the most accurate model of at most 100 M parameters under"

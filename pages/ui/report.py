@@ -210,7 +210,7 @@ def _rows(one: Side, drawn: pd.DataFrame) -> pd.DataFrame:
     points["nth"] = points.groupby(keys[:2]).cumcount()
     drawn = drawn.assign(nth=drawn.groupby(keys[:2]).cumcount()).set_index(keys)
     cells = table(points).drop(
-        columns=["model", "family", "image_size", "frontier", "lead", "flags"]
+        columns=["model", "family", "image_size", "frontier", "lead", "flags", "estimated"]
     )
     facts = pd.DataFrame(
         {
