@@ -134,7 +134,10 @@ def _is_said_or(before, control, asked):
     if before is None or value == before.value or isinstance(value, (float, list)):
         return True
     said = [asked] if isinstance(asked, str) else asked
-    return {str(value), str(value).lower(), control.format_func(value)} & set(said) != set()
+    written = {str(value), str(value).lower()}
+    if hasattr(control, "options"):
+        written.add(control.format_func(value))
+    return bool(written & set(said))
 
 
 def _is_option(value, control):
