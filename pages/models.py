@@ -306,6 +306,12 @@ def board() -> None:
         return
     said = st.empty()
     cost, trends = chart_controls()
+    if cost is not None and left.points[cost].isna().all():
+        st.info(
+            f"Nothing is known of these models' {cost.replace('_', '-')}.",
+            icon=":material/inbox:",
+        )
+        return
     said.markdown(what_it_says(left.points, cost))
     beside = None
     if beside_everything is not None:

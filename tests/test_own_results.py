@@ -211,6 +211,23 @@ print(json.dumps(found))
 """
 
 
+def test_a_cost_that_nobody_knows_is_said_and_one_point_is_no_proxy(data: Path) -> None:
+    run = "2026-11-01T120000Z-aaaa"
+    publish_accuracy(data, [{"model": "mine", "image_size": 224, "top1_percent": 80.0}])
+    publish_speeds(data, run, [{"architecture": "mine", "image_size": 224, "images_per_s": 900.0}])
+    app = visit(set=run, against="Multiply-adds")
+    assert messages(app)["info"] == ["Nothing is known of these models' multiply-adds."]
+    settled(app.radio(key="against").set_value("Accuracy").run())
+    assert shown(app)["model"].tolist() == ["mine"]
+
+    rows = [{"architecture": "mine", "image_size": 224, "images_per_s": 900.0, "parameters": 10**7}]
+    publish_speeds(data, "2026-11-01T120001Z-bbbb", rows)
+    app = visit(set="2026-11-01T120001Z-bbbb", against="Parameters")
+    assert shown(app)["cost"].tolist() == [10**7]
+    said = [plain(one.value) for one in app.main.markdown]
+    assert "Too few points have known parameters to say how they go with time." in said
+
+
 def test_without_any_results_every_page_says_how_to_get_some(
     repository: Path, tmp_path: Path, data: Path
 ) -> None:
