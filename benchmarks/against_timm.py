@@ -284,10 +284,9 @@ def bulk(settings: Settings, pattern: str, sizes: list[tuple[str, int]], log: IO
     ours.end()
     ours_wall_s = time.perf_counter() - started
     good = sum(row.outcome == "ok" for row in rows)
-    click.echo(
-        f"bulk_runner.py    {pattern}: {done} of {len(sizes)} models and sizes in {timm_wall_s:.0f} s"
-    )
-    click.echo(f"ours              {good} of {len(sizes)} models and sizes in {ours_wall_s:.0f} s: "
+    click.echo(f"models and sizes  {len(sizes)} of {pattern}")
+    click.echo(f"bulk_runner.py    {done} in {timm_wall_s:.0f} s")
+    click.echo(f"ours              {good} in {ours_wall_s:.0f} s: "
                f"{timm_wall_s / ours_wall_s:.1f} times less")  # fmt: skip
 
 
