@@ -10,8 +10,10 @@ import hypothesis
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from selections import RUN_5090
 
 from bench import points, store
+from pages.ui import charts
 
 ARTEFACTS = harness.REPOSITORY / "tests" / "artefacts"
 
@@ -68,6 +70,26 @@ def accuracy() -> pd.DataFrame:
     frame, problems = store.load(files, store.ACCURACY_SCHEMA, replaces="snapshot")
     assert not problems
     return frame
+
+
+@pytest.fixture(scope="session")
+def everything(speed: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
+    """What the page may draw of the set that a first visitor sees."""
+    return points.points(speed, accuracy, run=RUN_5090, measure="throughput")
+
+
+@pytest.fixture(scope="session")
+def axes(everything: pd.DataFrame) -> charts.Domains:
+    """The first visitor's axes."""
+    return charts.domains([points.without_test_models(everything)])
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page's data folder, empty; what ships with the project is read as well."""
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path / "locks"))
+    return tmp_path / "data"
 
 
 @pytest.fixture(scope="session")

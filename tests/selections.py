@@ -4,6 +4,8 @@ from pages.ui.selection import Selection
 
 RUN_2022 = "2022-07-timm-rtx3090-amp-fp16-nhwc-pt1.11-cu11.3"
 RUN_5090 = "2026-08-timm-rtx5090-amp-fp16-nchw-pt2.9.1-cu13.0"
+TRAINED = "2026-08-timm-rtx3090-amp-fp16-nchw-pt1.12-cu11.3"
+CPU = "2026-08-timm-i9-10940x-fp32-nchw-pt2.4.0-compiled"
 
 FIRST_VISIT = {
     "run": RUN_5090,

@@ -36,8 +36,6 @@ LIGHT = ("app", "bench.__main__", "bench.cli", "bench.runs", "bench.supervisor",
 LONGEST = 400
 LONGER_FOR_A_REASON: dict[str, str] = {
     "tests/test_catalogue.py": "one catalogue, with the list of every count that differs and why",
-    "tests/test_charts.py": "one chart: what it draws, where, and in which of its views",
-    "tests/test_models_page.py": "one page: every control of it and what each leaves",
     "tests/test_cli.py": "one command line: each command's help, figures and refusals together",
     "tests/test_published_rows.py": "one importer: every way in which a row can be wrong",
 }

@@ -13,11 +13,7 @@ OF_A_CPU = "2026-08-timm-i7-12700h-fp32-nchw-pt2.4.0-compiled"
 RUN = "2026-11-01T120000Z-aaaa"
 
 
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path / "locks"))
-    return tmp_path / "data"
+pytestmark = pytest.mark.usefixtures("data")
 
 
 def publish_slower_cpu(data: Path, count: int) -> None:

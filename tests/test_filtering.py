@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from selections import RUN_2022, RUN_5090, asked
+from selections import RUN_2022, asked
 
 from bench.points import points
 from pages.ui import filtering
@@ -15,11 +15,6 @@ from pages.ui.views import VIEWS
 SIZES = (224, 256, 288, 384)
 FAMILIES = ("resnet", "vit", "convnext", "convnext_in22", "test_vit", "mobilenetv4")
 PRETRAINING = ("ImageNet-1k", "ImageNet-22k", "LAION-2B", "unknown")
-
-
-@pytest.fixture(scope="module")
-def everything(speed: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
-    return points(speed, accuracy, run=RUN_5090, measure="throughput")
 
 
 @pytest.fixture(scope="module")

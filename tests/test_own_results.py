@@ -27,11 +27,7 @@ from streamlit.testing.v1 import AppTest
 EVIL = "<b>bold</b> **[x](https://example.org)** :red[r] $x$ `c` ~~s~~"
 
 
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path / "locks"))
-    return tmp_path / "data"
+pytestmark = pytest.mark.usefixtures("data")
 
 
 def own(data: Path, run: str = "2026-11-01T120000Z-aaaa", *, folder: str = "measured") -> Path:

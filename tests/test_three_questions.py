@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from browsing import choose, fill, idle, press, until, visit
 from playwright.sync_api import Page, expect
-from selections import RUN_5090
+from selections import RUN_5090, TRAINED
 
 from bench import catalogue, comparison, points, results
 
@@ -18,7 +18,6 @@ pytestmark = pytest.mark.browser
 
 RUN_3090 = "2026-08-timm-rtx3090-amp-fp16-nchw-pt2.4.0-cu12.4"
 RUN_4090 = "2026-08-timm-rtx4090-amp-fp16-nchw-pt2.9.1-cu12.8"
-TRAINED = "2026-08-timm-rtx3090-amp-fp16-nchw-pt1.12-cu11.3"
 
 
 @pytest.fixture
