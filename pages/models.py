@@ -1,32 +1,27 @@
 """Accuracy against speed: the sentence, the chart and the table of one results set."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from bench.errors import BenchError
-from bench.points import most_accurate_weights, ranked, without_test_models
-from bench.proxies import proxy
-from bench.trends import trends as fitted
 from pages.ui import (
+    board,
     charts,
     controls,
     data,
     downloads,
-    filtering,
     notices,
     selection,
     speed_charts,
     words,
 )
+from pages.ui.board import Shown
 from pages.ui.card import card
 from pages.ui.entrance import through_app
-from pages.ui.selection import Selection
-from pages.ui.sentence import proxy_sentence, sentence
-from pages.ui.table import COLUMNS, RANKS, table
-from pages.ui.views import PICKED
+from pages.ui.table import COLUMNS, RANKS
 
 through_app()
 
@@ -70,21 +65,6 @@ def specification(
     return spec
 
 
-def beside_points(chosen: Selection) -> pd.DataFrame | None:
-    """The second results set's points; None where there are none."""
-    if chosen.beside is None:
-        return None
-    present = sets.loc[chosen.beside, "measures"]
-    measure = chosen.measure if chosen.measure in present else next(iter(present))
-    if measure != chosen.measure:
-        st.caption(
-            f"The set laid beside holds no {selection.MEASURE_NAMES[chosen.measure].lower()}: "
-            f"its {selection.MEASURE_NAMES[measure].lower()} is drawn."
-        )
-    found = data.points_of(files, chosen.beside, measure, chosen.dataset)
-    return None if found.empty else found
-
-
 def pick(model: str | None, image_size: int | None) -> None:
     """Open the card of these weights, or close it; the address says which is open."""
     st.session_state["model"] = None if model is None else f"{model}@{image_size}"
@@ -99,23 +79,24 @@ def pick_from_chart(key: str) -> None:
         pick(*picked)
 
 
-def pick_from_table(rows: pd.DataFrame) -> None:
+def pick_from_table(rows: pa.Table) -> None:
     """Callback: a row was ticked or unticked."""
     chosen_rows = st.session_state["table"].selection.rows
     if chosen_rows:
-        row = rows.iloc[chosen_rows[0]]
-        pick(row["model"], row["image_size"])
+        row = chosen_rows[0]
+        pick(rows["model"][row].as_py(), rows["image_size"][row].as_py())
     else:
         pick(None, None)
 
 
-def picked_point(everything: pd.DataFrame) -> pd.Series | None:
+def picked_point(shown: Shown) -> pd.Series | None:
     """The point whose card is open, by the address `?model=NAME@SIZE`; None where none is."""
     asked = st.session_state.get("model", st.query_params.get("model"))
-    name, _, size = (asked or "").rpartition("@")
-    found = everything[
-        (everything["model"] == name) & (everything["image_size"].astype(str) == size)
-    ]
+    if not asked:
+        return None
+    name, _, size = asked.rpartition("@")
+    points = shown.everything
+    found = points[(points["model"] == name) & (points["image_size"].astype(str) == size)]
     if found.empty:
         st.query_params.pop("model", None)
         return None
@@ -148,53 +129,14 @@ def chart_controls() -> tuple[str | None, bool]:
     return cost, trends and cost is None
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """The chart as it was drawn: for downloads, and what is brushed of it."""
-
-    spec: dict[str, object]
-    rows: pd.DataFrame
-    brush: dict[str, list[float]]
-
-
 def draw_chart(
-    everything: pd.DataFrame,
-    left: filtering.Filtered,
-    beside_everything: pd.DataFrame | None,
-    beside: pd.DataFrame | None,
-    picked: pd.Series | None,
-    *,
-    cost: str | None,
-    trends: bool,
-) -> Drawn:
-    """Draw the chart of one selection."""
-    drawn_sets = [frame for frame in (everything, beside_everything) if frame is not None]
-    if not chosen.test_models:
-        drawn_sets = [without_test_models(frame) for frame in drawn_sets]
-    axes = charts.domains(drawn_sets, cost)
-    colours = tuple(charts.colours(chosen.families or (PICKED if chosen.view else ())))
-    rows = charts.drawn(
-        filtering.one_a_point(left.points, chosen),
-        colour_domain=colours,
-        axes=axes,
-        frontier=filtering.one_a_point(left.frontier, chosen),
-        lines=left.lines,
-        trends=(
-            fitted(most_accurate_weights(left.affordable, in_each_family=True)) if trends else None
-        ),
-        search=chosen.search,
-        picked=None if picked is None else (picked["model"], picked["image_size"]),
-        beside=None if beside is None else filtering.one_a_point(beside, chosen),
-        names=tuple(sets["label"].get(run or "", "") for run in (chosen.run, chosen.beside)),
-        label_all=chosen.best_by is not None,
-        cost=cost,
-    )
-    dataset = selection.DATASET_NAMES[chosen.dataset]
-    spec = specification(chosen.measure, axes, colours, dataset, cost)
+    drawn: board.Chart, spec: dict[str, object], cost: str | None
+) -> dict[str, list[float]]:
+    """Draw the chart of one selection; return what is brushed of it."""
     # A fresh key is a fresh chart, which is the only way to take a brush away from here.
     key = f"{cost or 'accuracy'}_against_speed_{st.session_state.get('fresh_chart', 0)}"
     state = st.vega_lite_chart(
-        rows,
+        drawn.rows,
         spec,
         key=key,
         on_select=partial(pick_from_chart, key),
@@ -202,7 +144,7 @@ def draw_chart(
         selection_mode=["brush", "pick", "zoom"],
         alt=ALT if cost is None else COST_ALT,
     )
-    return Drawn(spec, rows, state.selection.get("brush") or {})
+    return state.selection.get("brush") or {}
 
 
 def fresh_chart() -> None:
@@ -210,47 +152,48 @@ def fresh_chart() -> None:
     st.session_state["fresh_chart"] = st.session_state.get("fresh_chart", 0) + 1
 
 
-def legend_words(rows: pd.DataFrame, beside: pd.DataFrame | None) -> str:
+def legend_words(drawn: board.Chart, there: board.Head) -> str:
     """What the marks mean that are not in the chart's legend, as far as they are drawn."""
     text = ""
-    if beside is not None and chosen.beside is not None:
+    if there.beside_models is not None and chosen.beside is not None:
         label = words.escaped(sets.loc[chosen.beside, "label"])
-        text += f" Diamonds are {label}: {words.counted(beside['model'].nunique(), 'model')}."
-    if rows["flagged"].any():
+        text += f" Diamonds are {label}: {words.counted(there.beside_models, 'model')}."
+    if drawn.has_flagged:
         text += " Hollow: flagged."
-    if rows["estimated"].any():
+    if drawn.has_estimated:
         text += " Hollow and dashed: estimated from the others, with a 90 % interval."
-    if (rows["shown"] & rows["low"].notna() & ~rows["estimated"]).any():
+    if drawn.has_intervals:
         text += " Thin lines: 95 % intervals."
     return text
 
 
-def with_or_without_estimates(points: pd.DataFrame) -> pd.DataFrame:
-    """The points, less the estimated ones where the reader wants to see what was measured alone."""
-    if not points["estimated"].any():
+def with_estimates(estimated: int) -> bool:
+    """Draw the choice whether to show what was estimated, where anything was."""
+    if not estimated:
         reason = data.why_no_estimates()
         if reason is not None and sets.loc[chosen.run, "source"] == "measured":
             st.caption(words.escaped(reason))
-        return points
-    keep = st.toggle(
-        f"Estimate the {words.counted(int(points['estimated'].sum()), 'speed')} not measured here",
+        return True
+    keep: bool = st.toggle(
+        f"Estimate the {words.counted(estimated, 'speed')} not measured here",
         value=True,
         key="estimates",
         bind="query-params",
         help="From the models measured in this results set and from what other devices make of "
         "all of them: see Method.",
     )
-    return points if keep else ranked(points[~points["estimated"]])
+    return keep
 
 
-def draw_table(
-    points: pd.DataFrame, brush: dict[str, list[float]], cost: str | None
-) -> pd.DataFrame:
-    """Draw the table with what leads to it; return its points."""
-    column = cost or "top1_percent"
-    inside = filtering.brushed(
-        points, brush, {"seconds": "seconds_per_image", "cost" if cost else "top1": column}
-    )
+def draw_table(shown: Shown, brush: dict[str, list[float]], cost: str | None, models: int) -> None:
+    """Draw the table with what leads to it.
+
+    Args:
+        shown: the selection.
+        brush: see `draw_chart`.
+        cost: what stands against time instead of accuracy.
+        models: how many there are without the brush.
+    """
     with st.container(horizontal=True, vertical_alignment="center", key="table_controls"):
         st.markdown("Rank by", width="content")
         rank = st.radio(
@@ -262,11 +205,12 @@ def draw_table(
             label_visibility="collapsed",
             width="content",
         )
+        rows = board.rows(shown, rank=rank, brush=brush, cost=cost)
         if brush:
-            of_all = words.counted(points["model"].nunique(), "model")
-            st.markdown(f"**{inside['model'].nunique():,} of {of_all}, brushed**", width="content")
+            inside = len(rows["model"].unique())
+            of_all = words.counted(models, "model")
+            st.markdown(f"**{inside:,} of {of_all}, brushed**", width="content")
             st.button("Show all", on_click=fresh_chart, type="tertiary", icon=":material/deselect:")
-    rows = table(inside, rank)
     st.dataframe(
         rows,
         column_config=COLUMNS,
@@ -277,72 +221,75 @@ def draw_table(
         on_select=lambda: pick_from_table(rows),
         selection_mode="single-row",
     )
-    return inside
 
 
-def board() -> None:
+def draw() -> None:
     """The sentence, the chart and the table; redrawn by itself while a run in it measures."""
+    shown = Shown(files, chosen, sets)
+    if shown.beside_measure not in (None, chosen.measure):
+        st.caption(
+            f"The set laid beside holds no {selection.MEASURE_NAMES[chosen.measure].lower()}: "
+            f"its {selection.MEASURE_NAMES[shown.beside_measure].lower()} is drawn."
+        )
     try:
-        everything = data.points_of(files, chosen.run, chosen.measure, chosen.dataset)
-        beside_everything = beside_points(chosen)
+        found = board.found(shown)
     except BenchError as error:
         st.error(f"{words.escaped(str(error))}.", icon=":material/error:")
         return
-    if everything.empty:
+    if not found.points:
         st.info(
             "No model of this results set has a published accuracy at the image size that was "
             "measured, so there is nothing to set its speed against. Its Parquet holds the speeds.",
             icon=":material/inbox:",
         )
         return
-    everything = with_or_without_estimates(everything)
-    left = filtering.apply(everything, chosen)
-    if left.emptied_by is not None:
+    shown = Shown(files, chosen, sets, estimates=with_estimates(found.estimated))
+    there = board.head(shown)
+    if there.emptied_by is not None:
         st.info(
-            f"No model is left: **{left.emptied_by}** filters out the last one. Widen it, or press "
-            "**Reset** in the sidebar.",
+            f"No model is left: **{there.emptied_by}** filters out the last one. Widen it, or "
+            "press **Reset** in the sidebar.",
             icon=":material/filter_alt_off:",
         )
         return
     said = st.empty()
     cost, trends = chart_controls()
-    if cost is not None and left.points[cost].isna().all():
+    if cost is not None and cost in there.unknown_costs:
         st.info(
             f"Nothing is known of these models' {cost.replace('_', '-')}.",
             icon=":material/inbox:",
         )
         return
-    said.markdown(what_it_says(left.points, cost))
-    beside = None
-    if beside_everything is not None:
-        beside = filtering.apply(beside_everything, chosen).points
-    picked = picked_point(everything)
-    drawn = draw_chart(
-        everything, left, beside_everything, beside, picked, cost=cost, trends=trends
-    )
+    said.markdown(board.words(shown, cost))
+    point = picked_point(shown)
+    picked = None if point is None else (str(point["model"]), int(point["image_size"]))
+    drawn = board.chart(shown, cost=cost, trends=trends, picked=picked)
+    dataset = selection.DATASET_NAMES[chosen.dataset]
+    spec = specification(chosen.measure, drawn.axes, drawn.colours, dataset, cost)
+    brush = draw_chart(drawn, spec, cost)
     st.caption(
-        f"{words.counted(left.points['model'].nunique(), 'model')}."
-        f"{legend_words(drawn.rows, beside)} {FRONTIER if cost is None else ''}{HOW_TO_USE}"
+        f"{words.counted(there.models, 'model')}."
+        f"{legend_words(drawn, there)} {FRONTIER if cost is None else ''}{HOW_TO_USE}"
     )
-    if picked is not None:
-        card(picked, everything, sets.loc[chosen.run])
-    inside = draw_table(left.points, drawn.brush, cost)
-    downloads.buttons(drawn.spec, drawn.rows, inside, f"{chosen.run}-{chosen.measure}")
-    if beside is not None:
+    if point is not None:
+        card(point, shown.everything, shown.results_set)
+    draw_table(shown, brush, cost, there.models)
+    downloads.buttons(
+        spec,
+        rows=drawn.rows.to_pandas,
+        points=partial(board.inside, shown, brush, cost),
+        name=f"{chosen.run}-{chosen.measure}",
+    )
+    if there.beside_models is not None:
         with st.expander("The set laid beside, as a table"):
             st.dataframe(
-                table(beside), column_config=COLUMNS, hide_index=True, width="stretch", key="other"
+                board.beside_rows(shown),
+                column_config=COLUMNS,
+                hide_index=True,
+                width="stretch",
+                key="other",
             )
 
 
-def what_it_says(shown: pd.DataFrame, cost: str | None) -> str:
-    """The sentence above the chart, as Markdown."""
-    if cost is None:
-        return sentence(shown, sets.loc[chosen.run], chosen)
-    one = filtering.one_a_point(shown, chosen)
-    found = proxy(one[cost], one["seconds_per_image"])
-    return proxy_sentence(found, cost, sets.loc[chosen.run], chosen)
-
-
 measuring = any(data.is_live(run) for run in (chosen.run, chosen.beside) if run)
-st.fragment(board, run_every=1.0 if measuring else None)()
+st.fragment(draw, run_every=1.0 if measuring else None)()

@@ -195,7 +195,7 @@ def _rows(points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | Non
         lead_points=points["lead"],
         flags=points["flags"].map(words.flags),
         estimated=points["estimated"].astype(bool),
-        flagged=points["flags"].map(lambda flags: flags is not None and len(flags) > 0),
+        flagged=np.array([flags is not None and len(flags) > 0 for flags in points["flags"]], bool),
         others=others.map(words.other_weights),
         beside=False,
         shown=True,

@@ -119,6 +119,11 @@ class Files:
     accuracy: Signature
 
 
+def is_published(files: Files, run: str) -> bool:
+    """Whether a results set is whole: in a file, and not in the journal of a run."""
+    return run in set(_published_sets(files.speed)["run"])
+
+
 def points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFrame:
     """points.points of one results set, from its file or, while it measures, from its journal.
 
@@ -127,7 +132,7 @@ def points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFram
     Operations that its source does not count are the catalogue's.
     Raises InvalidRequest as that does.
     """
-    if run in set(_published_sets(files.speed)["run"]):
+    if is_published(files, run):
         return joined(files.speed, files.accuracy, run, measure, dataset)
     accuracy = _accuracy(files.accuracy)[0]
     live = _live(run)

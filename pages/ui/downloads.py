@@ -2,8 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,22 +17,25 @@ PNG_SCALE = 2.0
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def buttons(spec: Mapping[str, Any], rows: pd.DataFrame, points: pd.DataFrame, name: str) -> None:
+Frame = Callable[[], pd.DataFrame]
+
+
+def buttons(spec: Mapping[str, Any], *, rows: Frame, points: Frame, name: str) -> None:
     """Draw the four buttons.
 
     Args:
         spec: the chart's specification, without data.
-        rows: what the chart draws (charts.drawn).
-        points: the points behind it (points.POINT_COLUMNS).
+        rows: gives what the chart draws (charts.drawn).
+        points: gives the points behind it (points.POINT_COLUMNS).
         name: the files' name without its ending.
     """
     config = _theme()
     with st.container(horizontal=True, key="downloads"):
         for label, make, mime in (
-            ("SVG", partial(svg, spec, rows, config), "image/svg+xml"),
-            ("PNG", partial(png, spec, rows, config), "image/png"),
-            ("CSV", partial(csv, points), "text/csv"),
-            ("Parquet", partial(parquet, points), "application/vnd.apache.parquet"),
+            ("SVG", lambda: svg(spec, rows(), config), "image/svg+xml"),
+            ("PNG", lambda: png(spec, rows(), config), "image/png"),
+            ("CSV", lambda: csv(points()), "text/csv"),
+            ("Parquet", lambda: parquet(points()), "application/vnd.apache.parquet"),
         ):
             st.download_button(
                 label,
