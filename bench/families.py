@@ -86,9 +86,12 @@ def _stem(name: str) -> str:
     return match.group() if match else name
 
 
+TEST_MODELS = "test_"
+
+
 def is_test_model(architecture: str) -> bool:
     """Whether timm made it for its own tests (`test_vit`): tiny, and nobody's choice."""
-    return architecture.startswith("test_")
+    return architecture.startswith(TEST_MODELS)
 
 
 # What a tag says of the data seen before ImageNet-1k. First match wins, so the largest comes first

@@ -118,9 +118,11 @@ def drawn(
         frames.append(_rows(beside, colour_domain, cost=cost).assign(beside=True, frontier=False))
     rows = pd.concat(frames, ignore_index=True)
     rows["line"] = ~rows["beside"] & (False if lines is None else _among(rows, lines))
-    rows["set"] = rows["beside"].map({False: names[0], True: names[1]})
+    rows["set"] = np.where(rows["beside"], names[1], names[0])
     wanted = search.strip().casefold()
-    rows["hit"] = rows["model"].str.casefold().str.contains(wanted, regex=False) & bool(wanted)
+    rows["hit"] = (
+        rows["model"].str.casefold().str.contains(wanted, regex=False) if wanted else False
+    )
     if picked is not None:
         # Its point may be drawn by more accurate weights of the same architecture.
         same = rows["model"].str.partition(".")[0] == picked[0].partition(".")[0]
@@ -145,8 +147,9 @@ def drawn(
 
 
 def _among(rows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
-    wanted = set(zip(*(others[key] for key in KEYS), strict=True))
-    return np.array([key in wanted for key in zip(*(rows[key] for key in KEYS), strict=True)], bool)
+    keys = set(zip(*(others[key].tolist() for key in KEYS), strict=True))
+    own = zip(*(rows[key].tolist() for key in KEYS), strict=True)
+    return np.fromiter((key in keys for key in own), dtype=bool, count=len(rows))
 
 
 def _places_of(

@@ -256,10 +256,10 @@ def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]
             key="dataset",
             bind="query-params",
         )
-        frame = data.points_of(files, run, next(iter(this["measures"])), dataset)
+        there = data.options_of(files, run, next(iter(this["measures"])), dataset)
         families = st.multiselect(
             "Families",
-            sorted(frame["family"].unique()),
+            there.families,
             key="families",
             bind="query-params",
             placeholder="all",
@@ -267,14 +267,14 @@ def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]
         )
         sizes = st.multiselect(
             "Image sizes (pixels)",
-            sorted(frame["image_size"].unique()),
+            there.image_sizes,
             key="sizes",
             bind="query-params",
             placeholder="all",
         )
         pretraining = st.multiselect(
             "Pretraining data",
-            [*sorted(frame["pretraining"].dropna().unique()), words.UNKNOWN],
+            [*there.pretraining, words.UNKNOWN],
             key="pretraining",
             bind="query-params",
             placeholder="all",

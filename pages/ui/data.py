@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 
 from bench import catalogue, expected, licences, points, presets, results, runs, store
@@ -50,9 +52,18 @@ def _signature(files: list[Path]) -> Signature:
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading results …")
-def _speed(signature: Signature) -> tuple[pd.DataFrame, list[store.Problem]]:
+def _speed(signature: Signature) -> tuple[pa.Table, list[store.Problem]]:
+    """All speeds, as Arrow: a tenth of what a frame with its lists costs to take out again."""
     files = [Path(name) for name, _, _ in signature]
-    return store.load(files, store.SPEED_SCHEMA, points.SPEED_COLUMNS, replaces="run")
+    frame, problems = store.load(files, store.SPEED_SCHEMA, points.SPEED_COLUMNS, replaces="run")
+    schema = pa.schema([store.SPEED_SCHEMA.field(name) for name in points.SPEED_COLUMNS])
+    return pa.Table.from_pandas(frame, schema, preserve_index=False), problems
+
+
+def _speed_of(signature: Signature, run: str | None = None) -> pd.DataFrame:
+    """The speeds of one results set, or of all."""
+    table = _speed(signature)[0]
+    return store.to_frame(table if run is None else table.filter(pc.equal(table["run"], run)))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -79,7 +90,7 @@ def datasets(accuracy: Signature) -> dict[str, list[str]]:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _published_sets(speed: Signature) -> pd.DataFrame:
-    return results.results_sets(_speed(speed)[0])
+    return results.results_sets(_speed_of(speed))
 
 
 def sets(speed: Signature) -> pd.DataFrame:
@@ -88,13 +99,23 @@ def sets(speed: Signature) -> pd.DataFrame:
     Runs that are still measuring are sets too, as soon as they have a figure.
     """
     frame = _published_sets(speed)
+    known = set(frame["run"])
     living = [
         results.results_sets(live)
         for status in runs.list_runs(folder())
-        if status.run not in set(frame["run"]) and not (live := _live(status.run)).empty
+        if status.run not in known and not (live := _live(status.run)).empty
     ]
-    if living:
-        frame = pd.concat([*living, frame], ignore_index=True)
+    if not living:
+        return _labelled_sets(speed)
+    return _labelled(pd.concat([*living, frame], ignore_index=True))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _labelled_sets(speed: Signature) -> pd.DataFrame:
+    return _labelled(_published_sets(speed))
+
+
+def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
     # A run in which everything failed has nothing to draw; the Runs page tells of it.
     frame = frame[frame["measures"].map(bool).astype(bool)].reset_index(drop=True)
     frame["label"] = results.labels(frame)
@@ -153,19 +174,50 @@ def measured_points_of(files: Files, run: str, measure: str, dataset: str) -> pd
     return points.ranked(frame[~frame["estimated"]]) if frame["estimated"].any() else frame
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the points of a results set can be filtered by, in the order of a menu."""
+
+    families: list[str]
+    image_sizes: list[int]
+    pretraining: list[str]
+
+
+def options_of(files: Files, run: str, measure: str, dataset: str) -> Options:
+    """What there is among `points_of` these. Raises InvalidRequest as that does."""
+    if is_published(files, run):
+        return _options(files.speed, files.accuracy, run, measure, dataset)
+    return _options_in(points_of(files, run, measure, dataset))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _options(
+    speed: Signature, accuracy: Signature, run: str, measure: str, dataset: str
+) -> Options:
+    return _options_in(joined(speed, accuracy, run, measure, dataset))
+
+
+def _options_in(frame: pd.DataFrame) -> Options:
+    return Options(
+        sorted(frame["family"].unique()),
+        sorted(int(size) for size in frame["image_size"].unique()),
+        sorted(frame["pretraining"].dropna().unique()),
+    )
+
+
 @st.cache_data(max_entries=64, show_spinner="Joining speed with accuracy …")
 def joined(
     speed: Signature, accuracy: Signature, run: str, measure: str, dataset: str
 ) -> pd.DataFrame:
     """points_of a published results set, cached. Raises InvalidRequest as that does."""
-    rows = _speed(speed)[0]
+    rows = _speed_of(speed, run)
     frame = points.points(
         rows,
         _accuracy(accuracy)[0],
         run=run,
         measure=measure,
         dataset=dataset,
-        estimates=_estimates(speed, rows[rows["run"] == run], measure),
+        estimates=_estimates(speed, rows, measure),
     )
     return _with_catalogue(frame)
 
@@ -188,7 +240,7 @@ def _estimates(speed: Signature, of_set: pd.DataFrame, measure: str) -> pd.DataF
 def _belief(speed: Signature, run: str, *circumstances: str | None) -> Any:
     """estimate.belief_about a results set: about a second, and the same while a run measures."""
     estimate = presets.estimating()
-    known = estimate.knowledge(_speed(speed)[0], catalogue.operations(folder()))
+    known = estimate.knowledge(_speed_of(speed), catalogue.operations(folder()))
     target = pd.Series(circumstances, index=list(estimate.CIRCUMSTANCES), dtype=object)
     return estimate.belief_about(known, target, run=run)
 
@@ -236,7 +288,7 @@ def _licences(data: str) -> dict[str, str]:
 def best_of_each_family(speed: Signature, accuracy: Signature) -> list[tuple[str, int]]:
     """presets.best_of_each_family, cached."""
     return presets.best_of_each_family(
-        _published_sets(speed), _speed(speed)[0], _accuracy(accuracy)[0]
+        _published_sets(speed), _speed_of(speed), _accuracy(accuracy)[0]
     )
 
 
@@ -244,7 +296,7 @@ def best_of_each_family(speed: Signature, accuracy: Signature) -> list[tuple[str
 def minute(speed: Signature, *, device: str, kind: str, precision: str) -> list[tuple[str, int]]:
     """presets.minute for a device, cached. Raises InvalidRequest as that does."""
     return presets.minute(
-        _speed(speed)[0],
+        _speed_of(speed),
         catalogue.operations(folder()),
         catalogue.work_list(preset="all", data=folder()),
         device=device,
@@ -289,4 +341,4 @@ def expectation(
         for measure in measures
     ]
     protocol = Protocol(precision=precision)
-    return expected.expect(asked, device, kind, protocol=protocol, speed=_speed(speed)[0])
+    return expected.expect(asked, device, kind, protocol=protocol, speed=_speed_of(speed))

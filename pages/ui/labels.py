@@ -40,20 +40,22 @@ def labelled(
     )
     if len(order):  # the most accurate model of all is always named
         order = order.insert(0, rows.loc[order, "top1"].idxmax())
+    models = [str(model).partition(".")[0] for model in rows["model"]]
+    hits = rows["hit"].tolist()
     labels = [""] * len(rows)
     aligns, dxs, dys = ["left"] * len(rows), [0.0] * len(rows), [0.0] * len(rows)
     taken: list[np.ndarray] = []
     named: set[str] = set()
     for row in order:
-        name = str(rows["model"].iloc[row]).partition(".")[0]
+        name = models[row]
         if len(taken) == LABELS or name in named:
             continue
         for align, dx, dy in (("right", -7, -8), ("left", 7, 12), ("left", 7, -8)):
             box = _box(x[:, row], y[:, row], align, dx, dy, letters=len(name))
+            if not _is_inside(box) or any(_overlap(box, other) for other in taken):
+                continue
             under = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3]) & is_drawn
-            is_crowded = under.sum(axis=1).max() > HIDDEN_POINTS and not rows["hit"].iloc[row]
-            collides = any(_overlap(box, other) for other in taken)
-            if _is_inside(box) and not is_crowded and not collides:
+            if hits[row] or under.sum(axis=1).max() <= HIDDEN_POINTS:
                 taken.append(box)
                 named.add(name)
                 labels[row], aligns[row], dxs[row], dys[row] = name, align, dx, dy

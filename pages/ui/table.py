@@ -59,12 +59,13 @@ def table(shown: pd.DataFrame, rank: str = "Accuracy") -> pd.DataFrame:
         shown: points.POINT_COLUMNS and licence.
         rank: one of RANKS; equals go by accuracy, then by speed.
     """
+    known = shown["licence"].dropna().unique()
     half = (shown["seconds_high"] - shown["seconds_low"]) / 2 / shown["seconds_per_image"] * 100
     rows = shown.assign(
         milliseconds=shown["seconds_per_image"] * 1e3,
         parameters_m=shown["parameters"].astype("Float64") / 1e6,
         multiply_adds_g=shown["multiply_adds"].astype("Float64") / 1e9,
-        licence_name=shown["licence"].map(_name, na_action="ignore"),
+        licence_name=shown["licence"].map({licence: _name(licence) for licence in known}),
         commercial_use=shown["licence"].map(commercial_use),
         interval=half.map(lambda share: f"±{share:.2g} %", na_action="ignore"),
     )
