@@ -217,11 +217,9 @@ def cancel(run: str, *, as_json: bool, data: Path) -> None:
 
 @click.command(hidden=True)
 @click.argument("run", metavar="RUN")
-@click.option(
-    "--lock-fd", type=int, required=True, help="Holds the device or a place in its queue."
-)
+@click.option("--lock-fd", type=int, help="Holds the device or a place in its queue.")
 @out.data_option
-def supervise(run: str, *, lock_fd: int, data: Path) -> None:
+def supervise(run: str, *, lock_fd: int | None, data: Path) -> None:
     """Carry out a run that was submitted. Started by `run` and by the dashboard."""
     from bench import run_folder, supervisor
 

@@ -40,7 +40,8 @@ print(json.dumps(import_timm().list_models()))
 class Device:
     """One device. id is what a request names; lock is what excludes two runs on it.
 
-    reason says in one sentence why it cannot be used, None when it can.
+    reason says in one sentence why it cannot be used, None when it can. executor is what measures
+    on it (see bench.executors).
     """
 
     id: str
@@ -49,6 +50,7 @@ class Device:
     lock: str
     memory_bytes: int | None = None
     reason: str | None = None
+    executor: str = "local"
 
     @property
     def usable(self) -> bool:

@@ -10,6 +10,8 @@ Events (each with `event` and `at`):
     sentinel     the same model measured again, to see the device drift
     drift        the last `rows` rows bear the flag `drift`
     worker_ended why a worker was replaced
+    station_lost on a cluster: a device is gone or was turned away, why, and what it gave back
+    disagreement on a cluster: the sentinel's times on two devices differ by more than the noise
     end          done, partial, failed or cancelled, with the reason and the run's whole status
     recovered    somebody found that the run had died, and published it; the same
 
@@ -140,6 +142,9 @@ class Fold:
     current: Workload | None = None
     phase: str | None = None
     workers: int = 0
+    # On a cluster: the devices at work, and what is to be said of those that were.
+    stations: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
     duplicates: int = 0
     damaged: int = 0
     # Counts up when rows that were there before change.
@@ -170,6 +175,7 @@ def _queued(fold: Fold, values: Mapping[str, Any]) -> None:
 
 def _starting(fold: Fold, values: Mapping[str, Any]) -> None:
     fold.state = "starting"
+    fold.stations.clear()
     fold.started_at = values["at"]
     fold.attempt += 1
     fold.current = fold.phase = None
@@ -180,6 +186,8 @@ def _ready(fold: Fold, values: Mapping[str, Any]) -> None:
     fold.environment = fold.environment or environment
     fold.state = "running"
     fold.workers += 1
+    if (station := _text(values.get("station"))) is not None:
+        fold.stations.add(station)
 
 
 def _phase(fold: Fold, values: Mapping[str, Any]) -> None:
@@ -200,10 +208,25 @@ def _measurement(fold: Fold, values: Mapping[str, Any]) -> None:
 
 def _drift(fold: Fold, values: Mapping[str, Any]) -> None:
     count = int(values["rows"])
-    for workload, row in list(fold.rows.items())[-count:] if count > 0 else []:
+    station = values.get("station")
+    there = [item for item in fold.rows.items() if item[1].details.get("station") == station]
+    for workload, row in there[-count:] if count > 0 else []:
         if row.outcome == "ok" and "drift" not in row.flags:
             fold.rows[workload] = dataclasses.replace(row, flags=(*row.flags, "drift"))
     fold.revision += 1
+
+
+def _station_lost(fold: Fold, values: Mapping[str, Any]) -> None:
+    fold.stations.discard(str(values["station"]))
+    fold.notes.append(f"{values['station']}: {values['reason']}")
+
+
+def _disagreement(fold: Fold, values: Mapping[str, Any]) -> None:
+    slower, noise = float(values["slower"]), float(values["noise"])
+    fold.notes.append(
+        f"{values['station']} takes {slower:.2f} times as long as the others for "
+        f"{values['architecture']}, and the noise is {noise:.0%}"
+    )
 
 
 def _end(fold: Fold, values: Mapping[str, Any]) -> None:
@@ -229,6 +252,8 @@ _FOLDS = {
     "phase": _phase,
     "measurement": _measurement,
     "drift": _drift,
+    "station_lost": _station_lost,
+    "disagreement": _disagreement,
     "end": _end,
     "recovered": _recovered,
 }

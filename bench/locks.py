@@ -120,6 +120,12 @@ def write_holder(device: str, holder: Holder) -> None:
     temporary.replace(_path(device, "json"))
 
 
+def forget(device: str) -> None:
+    """Remove the files of a lock that nobody will want again. Only for whoever holds it."""
+    for ending in ("json", "lock"):
+        _path(device, ending).unlink(missing_ok=True)
+
+
 def beat(device: str) -> None:
     """A sign of life from whoever holds the lock."""
     os.utime(_path(device, "json"))
@@ -174,6 +180,12 @@ def holder(device: str) -> Holder | None:
     except (OSError, ValueError, TypeError, InvalidRequest):
         # Taken this instant and not yet signed.
         return Holder(run="", data="")
+
+
+def holders() -> list[Holder]:
+    """Who holds a device, a place in a queue, or anything else of this user, now."""
+    found = [holder(path.stem) for path in sorted(folder().glob("*.lock"))]
+    return [one for one in found if one is not None]
 
 
 def is_of(handle: int, device: str) -> bool:

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
-# In the environment of everything that a run, and one worker of it, starts.
+# In the environment of everything that a run, one of its stations on a cluster, and one worker
+# starts.
 RUN_MARK = "BENCH_RUN"
+STATION_MARK = "BENCH_STATION_OF"
 WORKER_MARK = "BENCH_WORKER"
 
 _PR_SET_PDEATHSIG = 1

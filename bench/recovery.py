@@ -87,8 +87,7 @@ def end_if_silent(folder: RunFolder, now: Status) -> None:
 
     What it leaves is then a run that died. Nothing happens on the first looks.
     """
-    lock = run_status.lock_of(folder)
-    seat = None if lock is None else run_status.seat(folder, lock)
+    seat = run_status.seat_of(folder)
     if seat is None:
         return
     key, clock_s, beat = (
@@ -120,8 +119,7 @@ def kill_supervisor(folder: RunFolder) -> bool:
 
     Returns whether there was one to kill.
     """
-    lock = run_status.lock_of(folder)
-    seat = None if lock is None else run_status.seat(folder, lock)
+    seat = run_status.seat_of(folder)
     if seat is None:
         return False
     holder = seat[1]

@@ -25,7 +25,8 @@ class Request(Record):
 
     who is the signed-in user's e-mail address, None for somebody at this machine. time_limit_s
     bounds the whole run: what it does not reach is not measured, and has no row. What has more than
-    largest_multiply_adds gets an `unsupported` row at once.
+    largest_multiply_adds gets an `unsupported` row at once. executor says where it is carried out
+    (see bench.executors), and with it what device names.
     """
 
     workloads: tuple[Workload, ...]
@@ -35,6 +36,7 @@ class Request(Record):
     title: str = ""
     time_limit_s: float | None = None
     largest_multiply_adds: int | None = None
+    executor: str = "local"
 
     def __post_init__(self) -> None:
         if self.largest_multiply_adds is not None and self.largest_multiply_adds < 1:

@@ -92,6 +92,7 @@ def summary(end: Status, data: Path) -> str:
     if end.error:
         reason = printable(end.error).rstrip(".")
         lines.append(f"{reason[0].upper()}{reason[1:]}." if reason else "")
+    lines += [f"{printable(note)}." for note in end.notes]
     if end.published:
         lines.append(f"Results: {data / 'runs' / end.run / 'results.parquet'}")
     if missing and not end.alive:

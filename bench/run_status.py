@@ -14,13 +14,15 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from bench import eta, journal, locks, publication, run_folder, store, waiting
+from bench import eta, executors, journal, locks, publication, run_folder, store, waiting
 from bench.errors import BenchError, InvalidRequest
+from bench.executors import Executor
 from bench.journal import Fold, Follower
 from bench.records import Measurement, Record, Workload, utc_now
 from bench.run_folder import Request, RunFolder
 
 LIVE = ("queued", "starting", "running")
+MOST_NOTES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,7 @@ class Status(Record):
     crashed. cancelling: somebody asked to stop and it has not ended yet. failures counts rows by
     outcome, flags counts them by flag. eta_s is None while nothing is known. damaged counts lines
     of the journal that could not be read. place is the number in the queue of a run that waits for
-    its device, 1 for the next one.
+    its device, 1 for the next one. notes are sentences about the devices of a cluster.
     """
 
     run: str
@@ -56,6 +58,7 @@ class Status(Record):
     damaged: int
     published: bool
     place: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def alive(self) -> bool:
@@ -71,6 +74,7 @@ class Status(Record):
                 plain[name] = datetime.fromisoformat(plain[name])
         if plain.get("current") is not None:
             plain["current"] = Workload.from_json(plain["current"])
+        plain["notes"] = tuple(plain.get("notes", ()))
         return super(Status, cls).from_json(plain)
 
 
@@ -213,25 +217,18 @@ def lock_of(folder: RunFolder) -> str | None:
         return _watch(folder).follower.update().lock
 
 
-def lives(folder: RunFolder, fold: Fold) -> bool:
-    """Whether somebody works on this run: on the way to its supervisor, or from there on."""
-    if fold.lock is not None and seat(folder, fold.lock) is not None:
-        return True
-    # In another container the same folder is there, and the lock of the device is not.
-    return locks.is_locked(folder.journal)
+def executor_of(folder: RunFolder) -> Executor:
+    """What carries a run out: this machine, where that is not known or not installed here."""
+    with _lock:
+        request = _request(folder, _watch(folder))
+    name = "local" if request is None else request.executor
+    return executors.of(name if executors.why_absent(name) is None else "local")
 
 
-def seat(folder: RunFolder, device: str) -> tuple[str, locks.Holder] | None:
-    """The lock that this run holds, the device's or a place in its queue, and its holder.
-
-    None where it holds none that can be seen from here.
-    """
-    # The places first: a run whose turn has come holds both for a moment.
-    for name in (*waiting.places(device), device):
-        holder = locks.holder(name)
-        if holder is not None and (holder.run, holder.data) == (folder.run, str(folder.data)):
-            return name, holder
-    return None
+def seat_of(folder: RunFolder) -> tuple[str, locks.Holder] | None:
+    """The lock that a run holds here, its own or a place in a queue, and its holder; None: none."""
+    lock = lock_of(folder)
+    return None if lock is None else waiting.seat(lock, folder.run, str(folder.data))
 
 
 def _watch(folder: RunFolder) -> _Watch:
@@ -264,7 +261,7 @@ def _status(folder: RunFolder, watch: _Watch, fold: Fold) -> Status:
     request = _request(folder, watch)
     # Looked at before the journal is believed: the lock is freed after the end is written.
     state = fold.state
-    if state in LIVE and not lives(folder, fold):
+    if state in LIVE and not executor_of(folder).poll(folder, fold.lock):
         fold = watch.follower.update()
         state = fold.state if fold.state not in LIVE else "crashed"
     alive = state in LIVE
@@ -293,6 +290,7 @@ def _status(folder: RunFolder, watch: _Watch, fold: Fold) -> Status:
         damaged=fold.damaged,
         published=folder.results.exists(),
         place=_place(folder, fold) if state == "queued" else None,
+        notes=tuple(fold.notes[-MOST_NOTES:]),
     )
 
 
@@ -325,6 +323,7 @@ def _eta_s(request: Request, fold: Fold) -> float | None:
     )
     if eta_s is None or fold.started_at is None:
         return eta_s
+    eta_s /= max(1, len(fold.stations))
     if request.time_limit_s is not None:
         gone_s = (utc_now() - fold.started_at).total_seconds()
         return min(eta_s, max(0.0, request.time_limit_s - gone_s))

@@ -16,16 +16,18 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from bench import journal, locks, processes, waiting, warden
+from bench import executors, journal, locks, processes, waiting, warden
 from bench.errors import BenchError
 from bench.run_folder import RunFolder
-from bench.sweep import LIMITS, Limits, Outcome, sweep
+from bench.sweep import LIMITS, Limits, Outcome
 
 # A worker that prints without end must not fill the disk.
 LARGEST_LOG_BYTES = 64 * 2**20
 # Kept free for the end of the journal and the published file, should the disk fill up.
 RESERVE_BYTES = 4 * 2**20
 HEARTBEAT_S = 1.0
+# Submitting to a cluster takes seconds, on a busy one tens of them.
+SUBMITTED_WITHIN_S = 120.0
 
 
 @dataclass
@@ -65,7 +67,7 @@ class _Watch:
 
 def supervise(
     folder: RunFolder,
-    lock: int,
+    lock: int | None,
     *,
     worker: Sequence[str] | None = None,
     limits: Limits = LIMITS,
@@ -75,14 +77,18 @@ def supervise(
     Args:
         folder: a run that exists.
         lock: descriptor that holds the device's lock, or a place in its queue; held until the
-            run's end is written.
+            run's end is written. None: on a cluster, where the run has a lock of its own, which is
+            taken here.
         worker: the worker's command; None: bench.worker.
         limits: the deadlines.
     """
-    os.set_inheritable(lock, False)
     before = journal.read(folder.journal)
     if before.lock is None:
         raise BenchError(f"the journal of run {folder.run} does not say who asked for what")
+    is_own = lock is None
+    if lock is None:
+        lock = _take_own(folder, before.lock)
+    os.set_inheritable(lock, False)
     watch = _Watch(folder, waiting.place_of(lock, before.lock) or before.lock)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, watch.note)
@@ -107,9 +113,23 @@ def supervise(
     _end(folder, events, outcome)
     # The device's lock last: whoever takes it may write the journal.
     events.close()
+    if is_own:
+        locks.forget(before.lock)
     os.close(lock)
     guard.relieve()
     return outcome
+
+
+def _take_own(folder: RunFolder, name: str) -> int:
+    """The lock of this run alone, which whoever submitted it held until the cluster had it."""
+    pid = os.getpid()
+    me = locks.Holder(run=folder.run, data=str(folder.data), pid=pid, began=processes.began(pid))
+    give_up = time.monotonic() + SUBMITTED_WITHIN_S
+    while (lock := locks.take(name, me)) is None:
+        if time.monotonic() > give_up:
+            raise BenchError(f"another process carries out run {folder.run}")
+        time.sleep(0.05)
+    return lock
 
 
 def _wait_for_turn(device: str, watch: _Watch) -> int | Outcome:
@@ -152,7 +172,7 @@ def _measure(
                 record("measurement", measurement=row.to_json(), duration_s=0.0)
                 missing.remove(row.workload)
         with folder.log.open("a+b", buffering=0) as log:
-            outcome = sweep(
+            outcome = executors.sweep_of(request.executor)(
                 missing,
                 request.protocol,
                 request.device,

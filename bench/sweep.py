@@ -7,8 +7,8 @@ worker takes the next. Nothing here imports torch, and every wait has an end.
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from bench import answers, statistics
@@ -18,6 +18,7 @@ from bench.worker_process import ProtocolError, WorkerProcess, command_line
 
 # Measured again every SENTINEL_EVERY models, on a GPU: does the device still do what it did?
 SENTINEL = Workload(architecture="resnet50", image_size=224, measure="throughput", batch_size=64)
+SENTINELS = {"cuda": SENTINEL}
 SENTINEL_EVERY = 50
 # A model of timm's own tests: a device that cannot do this after several deaths in a row is lost.
 CANARY = Workload(architecture="test_resnet", image_size=160, measure="latency")
@@ -87,7 +88,8 @@ def sweep(
     Returns:
         done: every workload has its row. partial, failed: with and without rows of this sweep.
     """
-    state = _Sweep(
+    models = len({_model(workload) for workload in workloads})
+    state = Sweep(
         protocol=protocol,
         command=list(command or command_line(device)),
         record=record,
@@ -97,9 +99,10 @@ def sweep(
         ends_at=None if time_limit_s is None else clock() + time_limit_s,
         clock=clock,
         expected=expected,
+        sentinels=SENTINELS if models > SENTINEL_EVERY else {},
     )
     try:
-        return state.run(list(workloads))
+        return state.run(with_following(workloads))
     finally:
         state.end_worker("the sweep ended")
 
@@ -123,7 +126,13 @@ class _WorkerLost(Exception):
 
 
 @dataclass(kw_only=True)
-class _Sweep:
+class Sweep:
+    """The state of one sweep; see `sweep` for what its fields are.
+
+    sentinels: the workload that tells whether a device of this kind still does what it did, by
+    kind; where there is none, nobody looks.
+    """
+
     protocol: Protocol
     command: list[str]
     record: Record
@@ -133,6 +142,7 @@ class _Sweep:
     ends_at: float | None
     clock: Callable[[], float]
     expected: Environment | None
+    sentinels: Mapping[str, Workload] = field(default_factory=dict)
     worker: WorkerProcess | None = None
     rows: int = 0
     models: int = 0
@@ -142,20 +152,19 @@ class _Sweep:
     good_rows: int = 0
     phase: str | None = None
 
-    def run(self, workloads: list[Workload]) -> Outcome:
-        models = len({_model(workload) for workload in workloads})
+    def run(self, pairs: Iterable[tuple[Workload, Workload | None]]) -> Outcome:
+        """Measure each workload; its follower, where it is known already, may be prepared."""
         try:
-            if models > SENTINEL_EVERY:
-                self.look_for_drift()
-            for index, workload in enumerate(workloads):
-                following = workloads[index + 1] if index + 1 < len(workloads) else None
+            self.look_for_drift()
+            for workload, following in pairs:
                 self.one(workload, following)
                 if following is not None and _model(following) == _model(workload):
                     continue
                 self.models += 1
-                last = following is None and models > SENTINEL_EVERY
-                if self.models % SENTINEL_EVERY == 0 or last:
+                if self.models % SENTINEL_EVERY == 0:
                     self.look_for_drift()
+            if self.models % SENTINEL_EVERY:
+                self.look_for_drift()
         except _Stopped as stop:
             state = "partial" if stop.state == "failed" and self.rows else stop.state
             return Outcome(state, stop.error)
@@ -327,21 +336,35 @@ class _Sweep:
             )
 
     def look_for_drift(self) -> None:
-        """On a GPU: measure the sentinel; when it moved, flag the rows since it last agreed."""
-        self.ready_worker()
-        if self.expected is None or self.expected.device_kind != "cuda":
+        """Measure the sentinel; when it moved, flag the rows since it last agreed."""
+        if not self.sentinels:
             return
-        row = self.measure(SENTINEL, None)
+        self.ready_worker()
+        sentinel = self.sentinels.get(self.expected.device_kind) if self.expected else None
+        if self.expected is None or sentinel is None:
+            return
+        row = self.measure(sentinel, None)
         self.record("sentinel", measurement=row.to_json())
         if row.outcome != "ok":
             return
         now_s = statistics.median_interval(row.samples_s)[0]
         if self.reference_s is None:
             self.reference_s = now_s
-        if statistics.drifted(self.reference_s, now_s):
+        if statistics.drifted(self.reference_s, now_s, noise(self.expected)):
             self.record("drift", rows=self.rows - self.good_rows, relative=now_s / self.reference_s)
         else:
             self.good_rows = self.rows
+
+
+def with_following(workloads: Sequence[Workload]) -> Iterable[tuple[Workload, Workload | None]]:
+    """Each workload with the one after it."""
+    return zip(workloads, [*workloads[1:], None], strict=False)
+
+
+def noise(environment: Environment) -> float:
+    """The relative difference that says nothing: what the A/A test heard, 2 % at least."""
+    heard = environment.details.get("noise")
+    return max(0.02, heard) if isinstance(heard, float) else 0.02
 
 
 def _model(workload: Workload) -> tuple[str, int]:

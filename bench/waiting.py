@@ -34,6 +34,19 @@ def line(device: str) -> list[tuple[str, Holder]]:
     return sorted(waiting, key=lambda one: one[1].ticket)
 
 
+def seat(device: str, run: str, data: str) -> tuple[str, Holder] | None:
+    """The lock that this run holds, the device's or a place in its queue, and its holder.
+
+    None where it holds none that can be seen from here.
+    """
+    # The places first: a run whose turn has come holds both for a moment.
+    for name in (*places(device), device):
+        found = locks.holder(name)
+        if found is not None and (found.run, found.data) == (run, data):
+            return name, found
+    return None
+
+
 def take_place(device: str, holder: Holder) -> tuple[str, Holder, int] | None:
     """Join the end of the queue. Only inside admission.
 

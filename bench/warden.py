@@ -27,24 +27,25 @@ class Warden:
             os.waitpid(self.pid, 0)
 
 
-def post(run: str, *, keep: int) -> Warden:
+def post(value: str, *, keep: int, mark: str = processes.RUN_MARK) -> Warden:
     """Start the warden of this process; it acts when this process ends, however that happens.
 
     Args:
-        run: whose processes it ends.
+        value: of the mark in the environment of the processes that it ends: a run's id.
         keep: descriptor of the device's lock, which it holds until they are gone.
+        mark: name of that mark.
     """
     watched, held = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(held)
-        _watch(run, watched, keep)
+        _watch(mark, value, watched, keep)
     os.close(watched)
     return Warden(pid, held)
 
 
-def _watch(run: str, watched: int, keep: int) -> None:
-    """Wait for the end of the pipe, end what is left of the run, and leave; never returns."""
+def _watch(mark: str, value: str, watched: int, keep: int) -> None:
+    """Wait for the end of the pipe, end what bears the mark, and leave; never returns."""
     status = 1
     try:
         # What is sent to the supervisor's group or session is not for the warden.
@@ -52,7 +53,7 @@ def _watch(run: str, watched: int, keep: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         os.read(watched, 1)
-        processes.sweep(lambda: processes.marked(processes.RUN_MARK, run), patience_s=60.0)
+        processes.sweep(lambda: processes.marked(mark, value), patience_s=60.0)
         os.close(keep)
         status = 0
     finally:

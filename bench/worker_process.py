@@ -35,12 +35,16 @@ class ProtocolError(Exception):
 class WorkerProcess:
     """One worker, from its start until nothing of it is left."""
 
-    def __init__(self, command: Sequence[str], log: IO[bytes]) -> None:
+    def __init__(
+        self, command: Sequence[str], log: IO[bytes], *, dies_with_parent: bool = True
+    ) -> None:
         """Start it in a process group of its own.
 
         Args:
             command: program and arguments; the reply descriptor's number is appended.
             log: where its standard output and error go.
+            dies_with_parent: the system kills it when this process, which then must have only one
+                thread, dies; otherwise it has to see the end of its standard input.
         """
         self._mark = secrets.token_hex(8)
         self._replies, theirs = os.pipe()
@@ -58,8 +62,8 @@ class WorkerProcess:
                 bufsize=0,
                 cwd=ROOT,
                 env={**os.environ, processes.WORKER_MARK: self._mark},
-                # The one way to reach a child that hangs in C; this process has only one thread.
-                preexec_fn=processes.die_with_parent(),  # noqa: PLW1509
+                # The one way to reach a child that hangs in C.
+                preexec_fn=processes.die_with_parent() if dies_with_parent else None,  # noqa: PLW1509
             )
         except BaseException:
             os.close(self._replies)

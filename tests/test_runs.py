@@ -221,7 +221,7 @@ def test_a_living_run_is_not_resumed(data):
 
 def test_a_supervisor_that_dies_before_its_first_line_is_a_crash(data):
     def start(folder, lock):
-        return runs.launch([sys.executable, "-c", "raise SystemExit(3)"], folder, lock)
+        return [sys.executable, "-c", "raise SystemExit(3)"]
 
     run = runs.submit(stage.request("test_vit"), data, by=COMMAND_LINE, start=start)
     end = stage.over(run, data, timeout_s=5)

@@ -206,7 +206,7 @@ def test_a_run_whose_worker_never_starts_has_failed_and_the_log_says_why(data: P
 
 def test_a_run_that_waits_for_its_supervisor_is_queued(data: Path) -> None:
     def start(folder, lock):
-        return runs.launch([sys.executable, "-c", "import time; time.sleep(600)"], folder, lock)
+        return [sys.executable, "-c", "import time; time.sleep(600)"]
 
     run = runs.submit(stage.request("test_vit"), data, by=COMMAND_LINE, start=start)
     app = visit("runs")

@@ -96,7 +96,7 @@ def death_before_the_first_line(folder, rng):
 
     def start(run_folder, lock):
         program = f"import os, signal; os.kill(os.getpid(), {rng.choice([9, 11, 15])})"
-        return runs.launch([sys.executable, "-c", program], run_folder, lock)
+        return [sys.executable, "-c", program]
 
     run = runs.submit(stage.request("test_vit"), data, by=COMMAND_LINE, start=start)
     stage.over(run, data, timeout_s=5)

@@ -28,14 +28,13 @@ NAMES = (
 
 
 def start_with(plan=None, *, limits=None, options=()):
-    """A `start` for runs.submit: a detached real supervisor, whose worker follows the plan."""
+    """A `start` for runs.submit: the real supervisor, with a worker that follows the plan."""
     worker = [sys.executable, str(WORKER), "--plan", json.dumps(plan or {}), *options]
     worker.append("--reply-fd")
 
     def start(folder, lock):
         command = [sys.executable, "-m", "tests.faults.supervise", folder.run, str(folder.data)]
-        command += [str(lock), json.dumps(worker), json.dumps({**LIMITS, **(limits or {})})]
-        return runs.launch(command, folder, lock)
+        return [*command, str(lock), json.dumps(worker), json.dumps({**LIMITS, **(limits or {})})]
 
     return start
 

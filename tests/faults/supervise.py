@@ -15,7 +15,7 @@ def main():
     run, data, lock, worker, limits = sys.argv[1:]
     supervisor.supervise(
         run_folder.existing(run, Path(data)),
-        int(lock),
+        None if lock == "None" else int(lock),
         worker=json.loads(worker),
         limits=Limits(**json.loads(limits)),
     )
