@@ -15,9 +15,8 @@ difference, the noise that our A/A test reports for this machine, how often our 
 (alone, and widened by that noise) covered our next repeat, and the wall time of both (ours with the
 worker's start).
 
-With `--bulk`, timm's bulk_runner.py runs as well over a wildcard, or over a file with a name per
-line (of which it takes the training and the test size), then ours over the same names and sizes,
-once each, for the wall time alone.
+With `--bulk PATTERN`, timm's bulk_runner.py runs over a wildcard as well, then ours over the same
+names, once each, for the wall time alone.
 """
 
 import itertools
@@ -56,20 +55,14 @@ sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 LIST = """
-import json, pathlib, sys
+import json, sys
 from bench.torchvision_schemas import import_timm
 timm = import_timm()
-kind, *names = sys.argv[1:]
-of_file = kind == "bulk" and pathlib.Path(names[0]).is_file()
-if of_file:
-    names = pathlib.Path(names[0]).read_text().split()
-elif kind == "bulk":
-    names = timm.list_models(names[0])
-def sizes(name):
+names = timm.list_models(sys.argv[2]) if sys.argv[1] == "pattern" else sys.argv[2:]
+def size(name):
     cfg = timm.get_pretrained_cfg(name)
-    training, test = cfg.input_size[-1], (cfg.test_input_size or cfg.input_size)[-1]
-    return sorted({training, test}) if of_file else [test]
-print(json.dumps([(name, size) for name in names for size in sizes(name)]))
+    return (cfg.test_input_size or cfg.input_size)[-1]
+print(json.dumps({name: size(name) for name in names}))
 """
 
 
@@ -197,10 +190,10 @@ def timm_once(settings: Settings, name: str, image_size: int) -> float | str:
 
 
 def compare(
-    settings: Settings, sizes: list[tuple[str, int]], *, repeats: int, ours: Ours
+    settings: Settings, sizes: dict[str, int], *, repeats: int, ours: Ours
 ) -> list[Compared]:
     """Take turns over all models, as often as asked."""
-    rows = [Compared(name, size) for name, size in sizes]
+    rows = [Compared(name, size) for name, size in sizes.items()]
     for turn in range(repeats):
         for row in rows:
             if row.problem is None:
@@ -264,8 +257,8 @@ def spread(values: list[float]) -> float:
     return max(values) / min(values) - 1
 
 
-def bulk(settings: Settings, pattern: str, sizes: list[tuple[str, int]], log: IO[bytes]) -> None:
-    """Wall time of timm's bulk_runner.py over a wildcard or file, and of ours over the same."""
+def bulk(settings: Settings, pattern: str, sizes: dict[str, int], log: IO[bytes]) -> None:
+    """Wall time of timm's bulk_runner.py over a wildcard, and of ours over the same names."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.csv"
         started = time.perf_counter()
@@ -280,22 +273,19 @@ def bulk(settings: Settings, pattern: str, sizes: list[tuple[str, int]], log: IO
         done = len(results.read_text().splitlines()) - 1 if results.exists() else 0
     started = time.perf_counter()
     ours = Ours(settings, log)
-    rows = [ours.measure(settings.workload(name, size)) for name, size in sizes]
+    rows = [ours.measure(settings.workload(name, size)) for name, size in sizes.items()]
     ours.end()
     ours_wall_s = time.perf_counter() - started
     good = sum(row.outcome == "ok" for row in rows)
-    click.echo(f"models and sizes  {len(sizes)} of {pattern}")
-    click.echo(f"bulk_runner.py    {done} in {timm_wall_s:.0f} s")
-    click.echo(f"ours              {good} in {ours_wall_s:.0f} s: "
+    click.echo(f"bulk_runner.py    {pattern}: {done} of {len(sizes)} models in {timm_wall_s:.0f} s")
+    click.echo(f"ours              {good} of {len(sizes)} models in {ours_wall_s:.0f} s: "
                f"{timm_wall_s / ours_wall_s:.1f} times less")  # fmt: skip
 
 
 @click.command(help=__doc__.partition("\n")[0] if __doc__ else None)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("models", nargs=-1)
-@click.option(
-    "--bulk", "pattern", help="also time bulk_runner.py on this wildcard or file of names"
-)
+@click.option("--bulk", "pattern", help="also time bulk_runner.py on this wildcard")
 @click.option("-b", "--batch-size", default=1, show_default=True)
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
@@ -333,7 +323,7 @@ def main(
     )
     with log.open("wb") as printed:
         if models:
-            sizes = json.loads(run_python(LIST, "names", *models) or "[]")
+            sizes = json.loads(run_python(LIST, "names", *models) or "{}")
             if not sizes:
                 raise click.ClickException(f"timm does not know all of {', '.join(models)}")
             ours = Ours(settings, printed)
@@ -342,9 +332,7 @@ def main(
             finally:
                 ours.end()
         if pattern:
-            if Path(pattern).is_file():
-                pattern = str(Path(pattern).resolve())
-            bulk(settings, pattern, json.loads(run_python(LIST, "bulk", pattern)), printed)
+            bulk(settings, pattern, json.loads(run_python(LIST, "pattern", pattern)), printed)
 
 
 if __name__ == "__main__":
