@@ -38,7 +38,7 @@ COPY data data
 # locks that keep two of them off one device. A volume mounted on either belongs to this user as well.
 RUN useradd --create-home --uid 1000 bench \
     && install --directory --owner=bench data/runs \
-    && install --directory --owner=bench --mode=0700 /locks
+    && install --directory --owner=bench --mode=0700 /locks /state
 USER 1000
 VOLUME /app/data/runs
 
@@ -47,6 +47,7 @@ VOLUME /app/data/runs
 # Streamlit asks the internet for its own.
 ENV PYTHONUNBUFFERED=1 \
     BENCH_LOCKS=/locks \
+    BENCH_STATE=/state \
     STREAMLIT_BROWSER_SERVER_ADDRESS=localhost \
     STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
     STREAMLIT_SERVER_HEADLESS=true \

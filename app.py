@@ -7,10 +7,16 @@ from contextlib import suppress
 
 import streamlit as st
 
-from pages.ui import entrance, run_panel
+from bench.errors import BenchError
+from pages.ui import data, entrance, run_panel, words
 
 page = entrance.open_house()
 st.session_state[entrance.IN_APP] = True
+try:
+    data.folder()
+except BenchError as error:
+    st.error(f"BENCH\\_DATA: {words.escaped(str(error))}.", icon=":material/error:")
+    st.stop()
 with suppress(entrance.PageEndsEarly):
     page.run()
 run_panel.sidebar_foot()

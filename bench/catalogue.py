@@ -162,7 +162,7 @@ def _known(table: pd.DataFrame, column: str, found: pd.Series, asked: str) -> pd
 
 
 def _read(name: str, schema: pa.Schema, data: Path) -> pd.DataFrame:
-    own = data / "published" / name
+    own = store.published(data, name)
     path = own if own.is_file() else store.SHIPPED / "published" / name
     try:
         return store.to_frame(store.read(path, schema))

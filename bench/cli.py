@@ -212,6 +212,8 @@ def catalogue(processes: int, data: Path, output: str | None) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
+    from bench import store
+
     try:
         from bench import registry
     except ImportError as error:
@@ -225,7 +227,7 @@ def catalogue(processes: int, data: Path, output: str | None) -> None:
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     frame = pd.DataFrame(
-        [(str(data / "published" / f"{name}.parquet"), count) for name, count in rows.items()],
+        [(str(store.published(data, f"{name}.parquet")), count) for name, count in rows.items()],
         columns=["file", "rows"],
     )
     out.show(frame, output, {"file": ("file", out.text), "rows": ("rows", out.number(","))})

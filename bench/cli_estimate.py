@@ -96,7 +96,7 @@ def _evaluate(data: Path, output: str | None, *, write: bool) -> None:
     frame = pd.DataFrame(rows)
     if write:
         table = pa.Table.from_pandas(frame, store.ESTIMATE_ERRORS_SCHEMA, preserve_index=False)
-        store.publish(table, data / "published" / "estimate_errors.parquet", replace=True)
+        store.publish(table, store.published(data, "estimate_errors.parquet"), replace=True)
     share = out.number(".1%")
     columns: out.Columns = {
         "run": ("results set", out.text),

@@ -21,17 +21,29 @@ Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
 _NUMERIC = re.compile(r"([+-]?[\d,]+(\.\d+)?( [MG])?)?")
 
 
+class DataFolder(click.Path):
+    """A folder, or `s3://bucket/prefix`, which is handed on as its folder on this machine."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The local folder; see `state.data_folder`."""
+        if "://" in str(value):
+            from bench import state
+
+            value = state.data_folder(str(value))
+        return super().convert(value, param, ctx)
+
+
 def data_option(command: Command) -> Command:
     """`--data FOLDER`, passed to the command as data: Path; the folder need not exist."""
     return click.option(
         "--data",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=DataFolder(path_type=Path, file_okay=False),
         default="data",
         envvar="BENCH_DATA",
         show_default=True,
         show_envvar=True,
         metavar="FOLDER",
-        help="Where runs and imports are read and written.",
+        help="Where runs and imports are read and written; s3://bucket/prefix is one, too.",
     )(command)
 
 

@@ -23,3 +23,7 @@ class DeviceBusy(NotAllowed):
 
 class UnreadableFile(BenchError):
     """A file that cannot be trusted: truncated, of another schema, or absurdly large."""
+
+
+class Unreachable(UnreadableFile):
+    """An object store that does not answer, refuses, or cannot be relied upon."""

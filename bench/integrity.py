@@ -8,7 +8,7 @@ ordinary Parquet file. One without the checksum was written by somebody else: it
 process that may die of it.
 """
 
-import functools
+import hashlib
 import subprocess
 import sys
 import zlib
@@ -31,35 +31,39 @@ VETTING_S = 60.0
 LARGEST_FILE_BYTES = 512 * 2**20
 LARGEST_CELLS = 100_000_000
 
-_VET = "import sys, pathlib; from bench.integrity import vet; vet(pathlib.Path(sys.argv[1]))"
+TOO_LARGE = f"larger than {LARGEST_FILE_BYTES // 2**20} MiB"
+VERDICTS_KEPT = 1024
+
+_VET = "import sys; from bench.integrity import vet; vet(sys.stdin.buffer.read())"
 _MAGIC = b"PAR1"
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[pq.ParquetFile]:
+def opened(content: bytes) -> Iterator[pq.ParquetFile]:
     """A Parquet file that can be read without harm, page checksums verified.
+
+    Args:
+        content: all of the file, read once: what is checked is what pyarrow gets.
 
     Raises:
         UnreadableFile: it is not what was written, ends a process that reads it, or is absurdly
             large.
         OSError, pa.ArrowException: it is no Parquet file.
     """
-    if path.stat().st_size > LARGEST_FILE_BYTES:
-        raise UnreadableFile(f"larger than {LARGEST_FILE_BYTES // 2**20} MiB")
-    # Read once: what is checked is what pyarrow gets.
-    content = path.read_bytes()
-    _check(content, path)
+    if len(content) > LARGEST_FILE_BYTES:
+        raise UnreadableFile(TOO_LARGE)
+    _check(content)
     with _parse(content) as file:
         yield file
 
 
-def vet(path: Path) -> None:
+def vet(content: bytes) -> None:
     """Read all of a file that this project did not write, which may end this process.
 
     Raises UnreadableFile, OSError, pa.ArrowException: it will do the same elsewhere.
     """
-    with _parse(path.read_bytes()) as file:
+    with _parse(content) as file:
         file.read().validate(full=True)
 
 
@@ -78,14 +82,13 @@ def seal(file: IO[bytes]) -> None:
     file.seek(0, 2)
 
 
-def _check(content: bytes, path: Path) -> None:
+def _check(content: bytes) -> None:
     """Let content pass that can be given to pyarrow. Raises UnreadableFile."""
     if not (content.startswith(_MAGIC) and content.endswith(_MAGIC)):
         raise UnreadableFile("not readable as Parquet: it does not begin and end as such a file")
     at = _value_at(content)
     if at is None:
-        stat = path.stat()
-        if reason := _deadly(path.resolve(), stat.st_size, stat.st_mtime_ns):
+        if reason := _verdict(content):
             raise UnreadableFile(reason)
     elif content[at : at + len(UNKNOWN)] != _checksum(content, at):
         raise UnreadableFile("damaged: its checksum does not match")
@@ -118,12 +121,25 @@ def _checksum(content: bytes, at: int) -> bytes:
     return b"%08x" % crc
 
 
-@functools.lru_cache(maxsize=1024)
-def _deadly(path: Path, size: int, mtime_ns: int) -> str | None:  # noqa: ARG001 - which version
-    """What this version of a file does to a process that reads it; None: at worst an exception."""
+def _verdict(content: bytes) -> str | None:
+    """_deadly, remembered: the same content is asked about once."""
+    key = hashlib.blake2b(content).digest()
+    if key not in _verdicts:
+        if len(_verdicts) >= VERDICTS_KEPT:
+            _verdicts.clear()
+        _verdicts[key] = _deadly(content)
+    return _verdicts[key]
+
+
+_verdicts: dict[bytes, str | None] = {}
+
+
+def _deadly(content: bytes) -> str | None:
+    """What a file does to a process that reads it; None: at worst an exception."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _VET, str(path)],
+            [sys.executable, "-c", _VET],
+            input=content,
             capture_output=True,
             cwd=_ROOT,
             timeout=VETTING_S,

@@ -14,13 +14,13 @@ Operations = dict[tuple[str, int], tuple[int | None, int | None]]
 
 
 def publish(folder: RunFolder) -> int:
-    """Write results.parquet from the journal; nothing when no row was measured.
+    """Publish the rows of the journal; nothing when no row was measured.
 
     Only for whoever holds the run's lock or admission. Returns the number of rows.
     """
     rows = table(folder, journal.read(folder.journal), folder.request().protocol)
     if len(rows):
-        store.publish(rows, folder.results, replace=True)
+        store.publish_run(rows, folder.data, folder.run)
     return len(rows)
 
 

@@ -89,8 +89,8 @@ def import_folder(
     """
     speed, accuracy, report = read_folder(folder, renames=renames, snapshot=snapshot)
     files = {
-        data / "published" / "speed.parquet": (speed, SPEED_KEY),
-        data / "published" / "accuracy.parquet": (accuracy, ACCURACY_KEY),
+        store.published(data, "speed.parquet"): (speed, SPEED_KEY),
+        store.published(data, "accuracy.parquet"): (accuracy, ACCURACY_KEY),
     }
     # Both are merged before one is written: a damaged file leaves both as they were.
     merged = {path: _merged(new, path, key=key) for path, (new, key) in files.items() if len(new)}
@@ -272,9 +272,9 @@ def _percent(cells: Mapping[str, str], column: str) -> Decimal | None:
     return value
 
 
-def _merged(table: pa.Table, path: Path, *, key: tuple[str, ...]) -> pa.Table:
+def _merged(table: pa.Table, path: store.Place, *, key: tuple[str, ...]) -> pa.Table:
     """What path holds with these rows in the place of those from the same files, by source."""
-    if path.exists():
+    if path.is_file():
         try:
             kept = store.read(path, table.schema)
         except UnreadableFile as error:

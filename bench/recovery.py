@@ -1,11 +1,12 @@
 """What is done about runs that died or no longer answer, by whoever opens their data folder."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import journal, locks, processes, publication, run_folder, run_status
-from bench.errors import BenchError
+from bench.errors import BenchError, Unreachable
 from bench.run_folder import RunFolder
 from bench.run_status import Status
 
@@ -27,6 +28,10 @@ class _Silence:
     cancelling_since_s: float | None = None
 
 
+# A store that does not take results is not asked at every look, which would keep a page waiting.
+TRY_AGAIN_S = 60.0
+_failed: dict[tuple[str, str], tuple[float, str]] = {}
+
 _silences: dict[tuple[str, str], _Silence] = {}
 
 
@@ -45,11 +50,17 @@ def recover(data: Path) -> list[str]:
             if now.alive:
                 end_if_silent(folder, now)
             elif needs_recovery(now):
+                failed_at_s, reason = _failed.get((str(folder.data), folder.run), (-math.inf, ""))
+                if time.monotonic() - failed_at_s < TRY_AGAIN_S:
+                    problems.append(reason)
+                    continue
                 with locks.admission():
                     if needs_recovery(run_status.of(folder)):
                         publish_dead(folder)
         except (BenchError, OSError) as error:
             problems.append(f"run {folder.run} could not be published: {error}")
+            if isinstance(error, Unreachable):
+                _failed[str(folder.data), folder.run] = time.monotonic(), problems[-1]
     return problems
 
 

@@ -68,7 +68,7 @@ def write(
         "renames": renames,
     }
     for name, table in tables.items():
-        store.publish(table, data / "published" / f"{name}.parquet", replace=True)
+        store.publish(table, store.published(data, f"{name}.parquet"), replace=True)
     return {name: len(table) for name, table in tables.items()}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from bench import catalogue, locks, permission, waiting
+from bench import catalogue, locks, permission, store, waiting
 from bench.devices import Device, devices, timm_names
 from bench.errors import InvalidRequest, NotAllowed
 from bench.permission import Asker
@@ -64,6 +64,8 @@ def why_no_room(data: Path, *, rows: int) -> str | None:
         free = shutil.disk_usage(runs).free
     except OSError as error:
         return f"{runs} cannot be written: {error.strerror}."
+    if reason := store.why_not_writable(data):
+        return reason
     needed = FREE_BYTES + rows * FREE_BYTES_PER_ROW
     if free < needed:
         return f"{runs} has {free // 2**20} MiB free, and this run may need {needed // 2**20} MiB."

@@ -11,7 +11,7 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bench import runs, statistics
+from bench import runs, statistics, store
 from bench.cli_output import printable
 from bench.errors import InvalidRequest
 from bench.records import Measurement, Workload
@@ -94,7 +94,7 @@ def summary(end: Status, data: Path) -> str:
         lines.append(f"{reason[0].upper()}{reason[1:]}." if reason else "")
     lines += [f"{printable(note)}." for note in end.notes]
     if end.published:
-        lines.append(f"Results: {data / 'runs' / end.run / 'results.parquet'}")
+        lines.append(f"Results: {store.place_of_run(data, end.run)}")
     if missing and not end.alive:
         lines.append(f"The rest: python -m bench run --resume {end.run}")
     return "\n".join(lines)

@@ -1,13 +1,14 @@
-"""Where Parquet lives: schemas, reading what may be damaged, publishing in one atomic step.
+"""Where Parquet lives: reading what may be damaged, publishing in one atomic step.
 
-Nothing else in the project knows a Parquet path or a column's type. Files are written with
-checksums and read with them verified (see `bench.integrity`); a file that cannot be trusted is
-named with the reason and left out, and every other row stays.
+Nothing else in the project knows a Parquet path, or whether it is a file or an object in a store
+(see `bench.object_store`). Files are written with checksums and read with them verified (see
+`bench.integrity`); one that cannot be trusted is named with the reason and left out, and every
+other row stays.
 """
 
+import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,162 +16,76 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench import atomic, integrity, statistics
-from bench.errors import UnreadableFile
+from bench import atomic, integrity, object_store, places, statistics
+from bench.errors import BenchError, Unreachable, UnreadableFile
+from bench.object_store import PATIENCE, ObjectPath
+from bench.places import (
+    SHIPPED,
+    File,
+    Files,
+    Place,
+    Problem,
+    accuracy_files,
+    find,
+    place_of_run,
+    published,
+    root,
+    speed_files,
+    why_not_writable,
+)
 from bench.records import Environment, Measurement, Protocol, dumps
-
-SHIPPED = Path(__file__).resolve().parent.parent / "data"
-
-SCHEMA_VERSION = "1"
-
-SPEED_SCHEMA = pa.schema(
-    [
-        pa.field("run", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("architecture", pa.string(), nullable=False),
-        pa.field("image_size", pa.int32(), nullable=False),
-        pa.field("measure", pa.string(), nullable=False),
-        pa.field("batch_size", pa.int32()),
-        pa.field("images_per_s", pa.float64()),
-        pa.field("step_s", pa.float64()),
-        pa.field("step_low_s", pa.float64()),
-        pa.field("step_high_s", pa.float64()),
-        pa.field("samples_s", pa.list_(pa.float64())),
-        pa.field("peak_memory_bytes", pa.int64()),
-        pa.field("forward_s", pa.float64()),
-        pa.field("backward_s", pa.float64()),
-        pa.field("optimiser_s", pa.float64()),
-        pa.field("parameters", pa.int64()),
-        pa.field("multiply_adds", pa.int64()),
-        pa.field("activations", pa.int64()),
-        pa.field("compile_s", pa.float64()),
-        pa.field("energy_per_image_j", pa.float64()),
-        pa.field("host_device_ratio", pa.float64()),
-        pa.field("outcome", pa.string(), nullable=False),
-        pa.field("message", pa.string()),
-        pa.field("flags", pa.list_(pa.string())),
-        pa.field("device", pa.string(), nullable=False),
-        pa.field("device_kind", pa.string(), nullable=False),
-        pa.field("precision", pa.string(), nullable=False),
-        pa.field("layout", pa.string(), nullable=False),
-        pa.field("compiled", pa.string(), nullable=False),
-        pa.field("torch", pa.string()),
-        pa.field("cuda", pa.string()),
-        pa.field("cudnn", pa.string()),
-        pa.field("driver", pa.string()),
-        pa.field("timm", pa.string()),
-        pa.field("measured_at", pa.timestamp("us", tz="UTC")),
-        pa.field("environment", pa.string()),
-    ]
+from bench.schemas import (
+    ACCURACY_SCHEMA,
+    ESTIMATE_ERRORS_SCHEMA,
+    MODELS_SCHEMA,
+    OPERATIONS_SCHEMA,
+    RENAMES_SCHEMA,
+    SCHEMA_VERSION,
+    SPEED_SCHEMA,
 )
 
-ACCURACY_SCHEMA = pa.schema(
-    [
-        pa.field("snapshot", pa.string(), nullable=False),
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("architecture", pa.string(), nullable=False),
-        pa.field("tag", pa.string()),
-        pa.field("dataset", pa.string(), nullable=False),
-        pa.field("image_size", pa.int32(), nullable=False),
-        pa.field("top1_percent", pa.float64(), nullable=False),
-        pa.field("top5_percent", pa.float64()),
-        pa.field("crop_fraction", pa.float64()),
-        pa.field("interpolation", pa.string()),
-        pa.field("parameters", pa.int64()),
-        pa.field("source", pa.string(), nullable=False),
-    ]
-)
+__all__ = [
+    "ACCURACY_SCHEMA",
+    "ESTIMATE_ERRORS_SCHEMA",
+    "MODELS_SCHEMA",
+    "OPERATIONS_SCHEMA",
+    "RENAMES_SCHEMA",
+    "SHIPPED",
+    "SPEED_SCHEMA",
+    "File",
+    "Files",
+    "Place",
+    "Problem",
+    "accuracy_files",
+    "find",
+    "place_of_run",
+    "published",
+    "root",
+    "speed_files",
+    "why_not_writable",
+]
 
-# timm's registry: a row per weights, and a row per (architecture, image size).
-MODELS_SCHEMA = pa.schema(
-    [
-        pa.field("timm", pa.string(), nullable=False),
-        pa.field("model", pa.string(), nullable=False),
-        pa.field("architecture", pa.string(), nullable=False),
-        pa.field("tag", pa.string()),
-        pa.field("module", pa.string(), nullable=False),
-        pa.field("licence", pa.string()),
-        pa.field("hub_id", pa.string()),
-        pa.field("input_size", pa.int32()),
-        pa.field("test_size", pa.int32()),
-        pa.field("fixed_input_size", pa.bool_()),
-        pa.field("mean", pa.list_(pa.float64())),
-        pa.field("standard_deviation", pa.list_(pa.float64())),
-        pa.field("crop_fraction", pa.float64()),
-        pa.field("crop_mode", pa.string()),
-        pa.field("interpolation", pa.string()),
-        pa.field("classes", pa.int32()),
-        pa.field("origin_url", pa.string()),
-        pa.field("paper", pa.string()),
-        pa.field("message", pa.string()),  # why it cannot be measured here; null where it can
-    ]
-)
-
-OPERATIONS_SCHEMA = pa.schema(
-    [
-        pa.field("timm", pa.string(), nullable=False),
-        pa.field("architecture", pa.string(), nullable=False),
-        pa.field("image_size", pa.int32(), nullable=False),
-        pa.field("parameters", pa.int64()),
-        pa.field("multiply_adds", pa.int64()),
-        pa.field("activations", pa.int64()),
-        pa.field("message", pa.string()),
-    ]
-)
-
-# timm's own table of renamed models: an old name, and the name it has now.
-# How good estimates are, one row per results set foretold as if its device were new; errors are
-# shares of the time. See bench.estimate_evaluation.
-ESTIMATE_ERRORS_SCHEMA = pa.schema(
-    [
-        pa.field("run", pa.string(), nullable=False),
-        pa.field("measure", pa.string(), nullable=False),
-        pa.field("device", pa.string(), nullable=False),
-        pa.field("device_kind", pa.string(), nullable=False),
-        pa.field("models", pa.int32(), nullable=False),
-        pa.field("coverage", pa.float64(), nullable=False),
-        *(
-            pa.field(f"{way}{figure}", pa.float64(), nullable=False)
-            for way in ("", "nearest_", "multiply_adds_")
-            for figure in ("median_error", "p90_error", "rank_correlation")
-        ),
-    ]
-)
-
-RENAMES_SCHEMA = pa.schema(
-    [
-        pa.field("timm", pa.string(), nullable=False),
-        pa.field("old", pa.string(), nullable=False),
-        pa.field("model", pa.string()),
-    ]
-)
+# A run's results are put once; each time it was resumed gives one more object.
+MOST_RESUMES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A file that was left out, and why, in one sentence."""
-
-    path: Path
-    reason: str
-
-
-def read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+def read(path: Place, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """Read one Parquet file against its schema, page checksums verified.
 
     Columns that an older file lacks come back as null; columns that a newer file adds are left out.
 
     Args:
-        path: the file.
+        path: the file or object.
         schema: what it should hold; column order and types of the result.
         columns: the columns wanted, all when None.
 
     Raises:
-        UnreadableFile: truncated, damaged, of another schema, or absurdly large.
+        UnreadableFile: truncated, damaged, of another schema, or absurdly large; Unreachable,
+            which is one, where an object store does not give it.
     """
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     try:
-        with integrity.opened(path) as file:
+        with integrity.opened(_content(path)) as file:
             present = _check_schema(file, schema)
             table = file.read(columns=[name for name in wanted.names if name in present])
         for field in wanted:
@@ -203,61 +118,126 @@ def _check_schema(file: pq.ParquetFile, schema: pa.Schema) -> set[str]:
     return set(actual.names)
 
 
-def publish(table: pa.Table, path: Path, *, replace: bool = False) -> None:
-    """Write a table so that readers see all of it or nothing, even if the power goes.
+def _content(place: Place) -> bytes:
+    """All of a file or object. Raises UnreadableFile where it is absurdly large, OSError."""
+    if isinstance(place, Path):
+        if place.stat().st_size > integrity.LARGEST_FILE_BYTES:
+            raise UnreadableFile(integrity.TOO_LARGE)
+        return place.read_bytes()
+    content = object_store.get(place, largest=integrity.LARGEST_FILE_BYTES)
+    if content is None:
+        raise UnreadableFile("no longer there")
+    return content
 
-    See `atomic.new_file`.
 
-    Args:
-        table: its schema's metadata gains `schema_version` and the file's checksum.
-        path: the final name; its folder is made.
-        replace: overwrite an existing file; otherwise an existing file is an error.
-
-    Raises:
-        FileExistsError: path exists and replace is False.
-        OSError: no space, no permission.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
+def serialised(table: pa.Table) -> bytes:
+    """A table as a Parquet file, sealed; its metadata gains `schema_version` and a checksum."""
     metadata = {
         **(table.schema.metadata or {}),
         b"schema_version": SCHEMA_VERSION.encode(),
         integrity.KEY: integrity.UNKNOWN,
     }
+    file = io.BytesIO()
+    pq.write_table(
+        table.replace_schema_metadata(metadata),
+        file,
+        compression="zstd",
+        write_page_checksum=True,
+    )
+    integrity.seal(file)
+    return file.getvalue()
+
+
+def publish(table: pa.Table, path: Place, *, replace: bool = False) -> None:
+    """Write a table so that readers see all of it or nothing, even if the power goes.
+
+    See `atomic.new_file` and `object_store.put_new`.
+
+    Args:
+        table: see `serialised`.
+        path: the final name; a file's folder is made.
+        replace: overwrite what is there; otherwise that is an error.
+
+    Raises:
+        FileExistsError: path exists and replace is False.
+        Unreachable: the object store does not take it.
+        OSError: no space, no permission.
+    """
+    content = serialised(table)
+    if isinstance(path, Path):
+        _write(path, content, replace=replace)
+    elif replace:
+        object_store.put(path, content)
+    else:
+        object_store.check_conditions(path.parent)
+        object_store.put_new(path, content)
+    places.forget()
+
+
+def _write(path: Path, content: bytes, *, replace: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.new_file(path, replace=replace) as file:
-        pq.write_table(
-            table.replace_schema_metadata(metadata),
-            file,
-            compression="zstd",
-            write_page_checksum=True,
-        )
-        integrity.seal(file)
+        file.write(content)
 
 
-def speed_files(data: Path) -> list[Path]:
-    """Every file of speed rows, shipped ones first; each file once."""
-    folders = dict.fromkeys([SHIPPED, data.resolve()])
-    files: list[Path] = []
-    for folder in folders:
-        files += [folder / "published" / "speed.parquet"]
-        files += sorted((folder / "measured").glob("*.parquet"))
-        files += sorted((folder / "runs").glob("*/results.parquet"))
-    return [file for file in files if file.is_file()]
+def publish_run(
+    table: pa.Table, data: Path, run: str, *, patience: object_store.Patience = PATIENCE
+) -> None:
+    """Publish what a run measured; again, with more rows, when it was resumed.
+
+    In an object store nothing is ever replaced: a resumed run has one object more, `RUN~2`, which
+    holds all its rows and counts in the place of the one before. What the store took is kept beside
+    the journal as well, and that it is there says that the run is published.
+
+    Args:
+        table: all rows of the run so far.
+        data: the data folder.
+        run: its id.
+        patience: with the object store.
+
+    Raises:
+        BenchError: the store does not take it, or has another run of this name.
+        OSError: no space, no permission.
+    """
+    content, place = serialised(table), root(data)
+    if isinstance(place, ObjectPath):
+        object_store.check_conditions(place, patience=patience)
+        for number in range(1, MOST_RESUMES + 1):
+            name = run if number == 1 else f"{run}~{number}"
+            path = place / "runs" / name / "results.parquet"
+            try:
+                object_store.put_new(path, content, patience=patience)
+            except FileExistsError:
+                _check_is_earlier(path, table)
+            else:
+                break
+        else:
+            raise BenchError(f"run {run} was resumed more than {MOST_RESUMES} times")
+    _write(data / "runs" / run / "results.parquet", content, replace=True)
+    places.forget()
 
 
-def accuracy_files(data: Path) -> list[Path]:
-    """Every file of accuracy rows, shipped ones first; each file once."""
-    folders = dict.fromkeys([SHIPPED, data.resolve()])
-    files = [folder / "published" / "accuracy.parquet" for folder in folders]
-    return [file for file in files if file.is_file()]
+def _check_is_earlier(path: Place, table: pa.Table) -> None:
+    """Raises BenchError unless the object holds rows of this table only, or cannot be read."""
+    key = ["architecture", "image_size", "measure", "measured_at"]
+    try:
+        there = read(path, SPEED_SCHEMA, key).to_pylist()
+    except Unreachable:
+        raise
+    except UnreadableFile:
+        return
+    ours = {tuple(row.values()) for row in table.select(key).to_pylist()}
+    if not {tuple(row.values()) for row in there} <= ours:
+        raise BenchError(f"{path} holds results of another run")
 
 
 def load(
-    files: Iterable[Path],
+    files: Iterable[Place],
     schema: pa.Schema,
     columns: Sequence[str] | None = None,
     *,
     replaces: str,
-    reader: Callable[[Path, pa.Schema, Sequence[str] | None], pa.Table] = read,
+    reader: Callable[[Place, pa.Schema, Sequence[str] | None], pa.Table] = read,
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """Read many files into one frame; what cannot be trusted is left out and named.
 

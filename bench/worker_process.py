@@ -28,6 +28,11 @@ def command_line(device: str) -> list[str]:
     return [sys.executable, "-m", "bench.worker", "--device", device, "--reply-fd"]
 
 
+def _environment() -> dict[str, str]:
+    """Ours without what opens an object store: a worker has no business there."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
 class ProtocolError(Exception):
     """The worker said something that is not the protocol."""
 
@@ -61,7 +66,7 @@ class WorkerProcess:
                 process_group=0,
                 bufsize=0,
                 cwd=ROOT,
-                env={**os.environ, processes.WORKER_MARK: self._mark},
+                env={**_environment(), processes.WORKER_MARK: self._mark},
                 # The one way to reach a child that hangs in C.
                 preexec_fn=processes.die_with_parent() if dies_with_parent else None,  # noqa: PLW1509
             )

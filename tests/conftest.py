@@ -7,12 +7,13 @@ from pathlib import Path
 
 import harness
 import hypothesis
+import object_server
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from selections import RUN_5090
 
-from bench import points, store
+from bench import object_store, places, points, state, store
 from pages.ui import charts
 
 ARTEFACTS = harness.REPOSITORY / "tests" / "artefacts"
@@ -90,6 +91,30 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("BENCH_LOCKS", str(tmp_path / "locks"))
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_server.Network]:
+    """A real S3 server behind a network that does what it is told."""
+    log = tmp_path_factory.mktemp("moto") / "log.txt"
+    with object_server.moto(log) as port, object_server.network(port) as found:
+        yield found
+
+
+@pytest.fixture
+def bucket(network, tmp_path, monkeypatch) -> Iterator[object_server.Bucket]:
+    """An empty bucket, a data folder of `s3://` for it, and a process that never saw a store."""
+    for name, value in network.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BENCH_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(object_store, "_trusted", set())
+    monkeypatch.setattr(places, "_refusals", {})
+    places.forget()
+    name = network.new_bucket()
+    network.prefix = f"/{name}/team/runs"
+    yield object_server.Bucket(network, name, state.data_folder(f"s3://{name}/team"))
+    network.faults.clear()
+    network.everything, network.ignores_conditions = None, False
 
 
 @pytest.fixture(scope="session")

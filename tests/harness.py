@@ -144,23 +144,35 @@ def chromium() -> str:
 
 def pinned(path: Path) -> dict[str, str]:
     """Package name -> version of the `name==version` lines of a requirements file."""
-    lines = re.findall(r"^([\w.-]+)==(\S+)", path.read_text(), flags=re.MULTILINE)
-    return {canonicalize_name(name): version for name, version in lines}
+    return {name: version for name, _, version in _pins(path)}
 
 
-def with_dependencies(names: set[str]) -> dict[str, importlib.metadata.Distribution]:
-    """The installed distributions of these names and of all that they require."""
+def extras(path: Path) -> set[tuple[str, str]]:
+    """(package, extra) of the `name[extra]==version` lines of a requirements file."""
+    return {(name, extra) for name, given, _ in _pins(path) for extra in given}
+
+
+def _pins(path: Path) -> list[tuple[str, list[str], str]]:
+    lines = re.findall(r"^([\w.-]+)(?:\[([\w,]+)\])?==(\S+)", path.read_text(), flags=re.MULTILINE)
+    return [(canonicalize_name(name), e.split(",") if e else [], v) for name, e, v in lines]
+
+
+def with_dependencies(
+    names: set[str], extras: set[tuple[str, str]] = frozenset()
+) -> dict[str, importlib.metadata.Distribution]:
+    """The installed distributions of these names (and extras) and of all that they require."""
     found: dict[str, importlib.metadata.Distribution] = {}
-    to_do = list(names)
+    to_do = {(name, "") for name in names} | extras
+    done: set[tuple[str, str]] = set()
     while to_do:
-        name = canonicalize_name(to_do.pop())
-        if name in found:
-            continue
+        name, extra = to_do.pop()
+        done.add((name, extra))
         found[name] = importlib.metadata.distribution(name)
         for line in found[name].requires or ():
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                to_do.append(requirement.name)
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                key = canonicalize_name(needed.name)
+                to_do |= {(key, ""), *((key, more) for more in needed.extras)} - done
     return found
 
 

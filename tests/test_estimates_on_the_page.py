@@ -62,7 +62,9 @@ def test_estimates_are_near_what_the_like_device_had(data: Path) -> None:
     publish_slower_cpu(data, 16)
     drawn = shown(visit(set=RUN)).set_index(["model", "image_size"])
     published = shown(visit(set=OF_A_CPU)).set_index(["model", "image_size"])
-    both = drawn[drawn["estimated"]].join(published["seconds"], how="inner", suffixes=("", "_published"))
+    both = drawn[drawn["estimated"]].join(
+        published["seconds"], how="inner", suffixes=("", "_published")
+    )
     ratio = both["seconds"] / both["seconds_published"]
     assert 1.8 < ratio.median() < 2.2
     inside = (both["low"] <= 2 * both["seconds_published"]) & (

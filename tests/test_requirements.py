@@ -3,7 +3,7 @@
 import importlib.metadata
 
 import pytest
-from harness import REPOSITORY, pinned, with_dependencies
+from harness import REPOSITORY, extras, pinned, with_dependencies
 from packaging.specifiers import SpecifierSet
 
 RUN = pinned(REPOSITORY / "requirements.txt")
@@ -18,7 +18,8 @@ def test_the_installed_version_is_the_pinned_one(name: str, version: str) -> Non
 
 
 def test_everything_that_comes_along_is_pinned() -> None:
-    loose = set(with_dependencies(set(RUN | TEST))) - set(RUN | TEST | CONSTRAINTS)
+    with_extras = extras(REPOSITORY / "tests" / "requirements.txt")
+    loose = set(with_dependencies(set(RUN | TEST), with_extras)) - set(RUN | TEST | CONSTRAINTS)
     # PyTorch's CUDA packages are pinned by torch itself, and differ by platform.
     loose = {name for name in loose if not name.startswith(("nvidia-", "cuda-"))}
     assert not loose, f"add to constraints.txt: {sorted(loose)}"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from bench import catalogue, expected, licences, points, presets, results, runs, store
+from bench import catalogue, expected, licences, points, presets, results, runs, state, store
 from bench.errors import BenchError, InvalidRequest, UnreadableFile
 from bench.expected import Expectation
 from bench.records import Protocol, Workload
@@ -22,39 +22,32 @@ from bench.records import Protocol, Workload
 POINT = ("architecture", "image_size")
 OPERATIONS = ("multiply_adds", "activations")
 
-Signature = tuple[tuple[str, int, int], ...]
+Signature = tuple[store.File, ...]
 
 
 def folder() -> Path:
-    """The data folder: `$BENCH_DATA`, else the project's own."""
-    return Path(os.environ.get("BENCH_DATA") or store.SHIPPED)
+    """The data folder: `$BENCH_DATA`, else the project's own.
+
+    Of `s3://bucket/prefix` the folder on this machine, in which runs live until they are done.
+    """
+    asked = os.environ.get("BENCH_DATA")
+    return state.data_folder(asked) if asked else store.SHIPPED
 
 
 def speed_signature() -> Signature:
     """What identifies the speed files as they are now."""
-    return _signature(store.speed_files(folder()))
+    return store.find(folder()).speed
 
 
 def accuracy_signature() -> Signature:
     """What identifies the accuracy files as they are now."""
-    return _signature(store.accuracy_files(folder()))
-
-
-def _signature(files: list[Path]) -> Signature:
-    found = []
-    for file in files:
-        try:
-            state = file.stat()
-        except FileNotFoundError:
-            continue
-        found.append((str(file), state.st_mtime_ns, state.st_size))
-    return tuple(found)
+    return store.find(folder()).accuracy
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading results …")
 def _speed(signature: Signature) -> tuple[pa.Table, list[store.Problem]]:
     """All speeds, as Arrow: a tenth of what a frame with its lists costs to take out again."""
-    files = [Path(name) for name, _, _ in signature]
+    files = [file.place for file in signature]
     frame, problems = store.load(files, store.SPEED_SCHEMA, points.SPEED_COLUMNS, replaces="run")
     schema = pa.schema([store.SPEED_SCHEMA.field(name) for name in points.SPEED_COLUMNS])
     return pa.Table.from_pandas(frame, schema, preserve_index=False), problems
@@ -68,13 +61,17 @@ def _speed_of(signature: Signature, run: str | None = None) -> pd.DataFrame:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _accuracy(signature: Signature) -> tuple[pd.DataFrame, list[store.Problem]]:
-    files = [Path(name) for name, _, _ in signature]
+    files = [file.place for file in signature]
     return store.load(files, store.ACCURACY_SCHEMA, replaces="snapshot")
 
 
+def problems(files: "Files") -> list[store.Problem]:
+    """What was left out, each with its reason."""
+    return [*store.find(folder()).problems, *_left_out(files.speed, files.accuracy)]
+
+
 @st.cache_data(max_entries=8, show_spinner=False)
-def problems(speed: Signature, accuracy: Signature) -> list[store.Problem]:
-    """The files that were left out, each with its reason."""
+def _left_out(speed: Signature, accuracy: Signature) -> list[store.Problem]:
     return _speed(speed)[1] + _accuracy(accuracy)[1]
 
 

@@ -9,11 +9,11 @@ from pages.ui.entrance import PageEndsEarly
 
 def guard(files: data.Files, sets: pd.DataFrame) -> None:
     """Name the files that were left out; stop the page where nothing can be shown."""
-    for problem in data.problems(files.speed, files.accuracy):
+    for problem in data.problems(files):
+        # Every run's file is called results.parquet: its folder tells them apart.
+        name = f"{problem.path.parent.name}/{problem.path.name}".lstrip("/")
         st.warning(
-            # Every run's file is called results.parquet: its folder tells them apart.
-            f"Left out {words.escaped(f'{problem.path.parent.name}/{problem.path.name}')}: "
-            f"{words.escaped(problem.reason)}. "
+            f"Left out {words.escaped(name)}: {words.escaped(problem.reason)}. "
             "Every other file is shown.",
             icon=":material/warning:",
         )
