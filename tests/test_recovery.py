@@ -1,6 +1,8 @@
 """What is done about runs that do not answer any more, and about runs that live elsewhere."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from bench import locks, recovery, runs
 from bench.errors import BenchError, NotAllowed
 from bench.permission import COMMAND_LINE, Asker
+from bench.worker_process import ROOT
 from tests.faults import stage
 
 
@@ -52,6 +55,32 @@ def test_a_supervisor_that_is_silent_for_long_is_ended_and_its_rows_published(
     monkeypatch.setattr(recovery, "SILENT_S", 0.5)
     end = crashed_after_looking(stuck, data)
     assert (end.state, end.done, end.published) == ("crashed", 1, True)
+
+
+# Takes the device and stops before it has signed: what it writes into is a pipe without a reader.
+TAKES_UNSIGNED = """
+import os, sys
+from bench import locks
+os.mkfifo(locks.folder() / f"cpu.{os.getpid()}.tmp")
+locks.take("cpu", locks.Holder(run="2026-01-01T000000Z-0000", data=sys.argv[1]))
+"""
+
+
+def test_a_run_that_died_is_published_though_the_next_holder_of_the_device_has_not_signed_yet(data):
+    run = stage.submit(data, "test_vit", "test_resnet", plan={"test_resnet": "slow:600"})
+    stage.measuring(run, data, "test_resnet")
+    stage.supervisor_of(data, run).kill()
+    stage.over(run, data)
+    command = [sys.executable, "-c", TAKES_UNSIGNED, str(data)]
+    with subprocess.Popen(command, cwd=ROOT) as following:
+        try:
+            stage.until(lambda: locks.holder("cpu") is not None, "the next one has the device")
+            assert locks.holder("cpu").run == run, "its name is still there"
+            assert runs.recover(data) == []
+            now = runs.status(run, data)
+            assert (now.state, now.done, now.published) == ("crashed", 1, True)
+        finally:
+            following.kill()
 
 
 def test_a_cancelled_supervisor_that_does_not_react_is_ended(data, stuck, monkeypatch):

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from bench import devices, locks, processes, recovery, run_checks, run_status, waiting
+from bench import devices, journal, locks, processes, recovery, run_checks, run_status, waiting
 from bench.devices import Device
 from bench.errors import DeviceBusy
 from bench.executors import Prepare, Start
@@ -46,11 +46,20 @@ class LocalExecutor:
         threading.Thread(target=supervisor.wait, daemon=True, name=f"reap {folder.run}").start()
 
     def poll(self, folder: RunFolder, lock: str | None) -> bool:
-        """Whether the run holds its device or waits for it, or its journal is being written."""
-        if lock is not None and waiting.seat(lock, folder.run, str(folder.data)) is not None:
+        """Whether the run's journal is being written, or the run is on the way to that.
+
+        A supervisor keeps the journal locked from its first step to its end, and after its death
+        its warden does until nothing is left of the run. In another container that is all that can
+        be seen of it.
+        """
+        if locks.is_locked(folder.journal):
             return True
-        # In another container the same folder is there, and the lock of the device is not.
-        return locks.is_locked(folder.journal)
+        # Only on the way there is it the name beside a lock that counts: when the next run takes
+        # the device, that of a run that died stays there for a moment, and would revive it.
+        event = journal.last(folder.journal)
+        if lock is None or event is None or event.get("event") != "queued":
+            return False
+        return waiting.seat(lock, folder.run, str(folder.data)) is not None
 
     def cancel(self, folder: RunFolder) -> None:
         """SIGKILL; the warden ends what is left."""

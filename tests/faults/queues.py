@@ -179,6 +179,7 @@ def container_stopped(folder, rng):
             raise NotPossibleHere("a process namespace takes an administrator")
         stage.measuring(inside[0], data, stage.NAMES[1])
         outside = stage.submit(data, "test_vit", queue=True)
+        stage.until(lambda: locks.is_locked(data / "runs" / outside / "journal.jsonl"), "it waits")
         deadline = time.monotonic() + rng.uniform(0, 0.5)
         stage.until(lambda: time.monotonic() > deadline, "the moment")
         container.kill()
