@@ -193,22 +193,37 @@ def test_a_zoom_survives_every_filter(page: Page) -> None:
     vega.until_zoomed_in(page, whole)
     zoomed = vega.domain(page, "x"), vega.domain(page, "y")
 
+    def still_zoomed_where(condition: str) -> None:
+        until(page, condition)
+        idle(page)
+        assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
+
     fill(page, "Search", "resnet50")
-    until(page, "rows.some(r => r.hit)")
-    assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
-    fill(page, "Top-1 from (%)", "80")
-    until(page, "rows.every(r => !r.shown || r.top1 >= 80)")
-    assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
+    still_zoomed_where("rows.some(r => r.hit)")
+    fill(page, "Top-1 from (%)", "75")
+    still_zoomed_where("rows.every(r => !r.shown || r.top1 >= 75)")
+    fill(page, "Slowest (ms)", "5")
+    still_zoomed_where("rows.every(r => !r.shown || r.seconds <= 0.005)")
+    more(page)
+    fill(page, "Parameters to (M)", "100")
+    still_zoomed_where("rows.every(r => !r.shown || parseFloat(r.parameters) <= 100)")
+    choose(page, "Image sizes (pixels)", "224")
+    still_zoomed_where("rows.every(r => !r.shown || r.image_size == 224)")
+    choose(page, "Commercial use", "allowed")
+    still_zoomed_where("rows.some(r => r.shown)")
+    choose(page, "Pretraining data", "unknown")
+    still_zoomed_where("rows.some(r => r.shown)")
     press(page, "Show", "Best of each family")
-    until(page, BEST_ALONE)
-    idle(page)
-    assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
+    still_zoomed_where(BEST_ALONE)
+    press(page, "Best by", "Accurate")
+    still_zoomed_where("rows.some(r => r.shown)")
+    choose(page, "Families", "resnet")
+    still_zoomed_where("rows.every(r => !r.shown || r.family == 'resnet')")
     page.get_by_role("switch", name="Trend lines").focus()
     page.keyboard.press("Space")
-    until(page, "rows.some(r => r.trend)")
+    still_zoomed_where("rows.some(r => r.trend)")
     press(page, "Rank by", "Lead")
-    idle(page)
-    assert (vega.domain(page, "x"), vega.domain(page, "y")) == zoomed
+    still_zoomed_where("rows.some(r => r.shown)")
 
 
 def at(page: Page, x: float, y: float) -> tuple[float, float]:
