@@ -8,10 +8,11 @@ from contextlib import suppress
 import streamlit as st
 
 from bench.errors import BenchError
-from pages.ui import data, entrance, run_panel, words
+from pages.ui import data, entrance, operations, run_panel, words
 
 page = entrance.open_house()
 st.session_state[entrance.IN_APP] = True
+operations.operations().rerun(page.title)
 try:
     data.folder()
 except BenchError as error:

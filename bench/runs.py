@@ -5,6 +5,7 @@ Everything about a run lies in its folder; this module keeps nothing of it in me
 
 import contextlib
 import dataclasses
+import logging
 import sys
 import time
 from functools import partial
@@ -54,6 +55,8 @@ __all__ = [
 
 LEAVING_S = 10.0
 
+_log = logging.getLogger(__name__)
+
 
 def supervisor_command(folder: RunFolder, lock: int | None) -> list[str]:
     """The command line of a run's supervisor; see bench.executors.Start."""
@@ -100,6 +103,7 @@ def submit(
             executor.submit(folder, request, start, queue=queue, prepare=prepare)
         except OSError as error:
             raise InvalidRequest(f"the run cannot be started: {error}") from error
+    _tell("submitted", folder.run, by, device=request.device, workloads=len(request.workloads))
     return folder.run
 
 
@@ -144,6 +148,7 @@ def resume(
             executor.submit(folder, request, start, queue=queue, prepare=prepare)
         except OSError as error:
             raise InvalidRequest(f"the run cannot be resumed: {error}") from error
+    _tell("resumed", run, by, device=request.device, workloads=now.total - now.done)
     return run
 
 
@@ -165,6 +170,7 @@ def cancel(run: str, data: Path, *, by: Asker) -> None:
         )
     except OSError as error:
         raise BenchError(f"run {run} cannot be told to stop: {error.strerror}") from error
+    _tell("cancelled", run, by)
 
 
 def force_end(run: str, data: Path, *, by: Asker) -> None:
@@ -183,6 +189,12 @@ def force_end(run: str, data: Path, *, by: Asker) -> None:
             raise BenchError(f"run {run} does not end: is it in a container or on another machine?")
         time.sleep(0.05)
     recover(data)
+    _tell("ended by force", run, by)
+
+
+def _tell(what: str, run: str, by: Asker, **facts: object) -> None:
+    """A line for whoever runs the server; its journal tells the rest of the run."""
+    _log.info("run %s", what, extra={"run": run, "who": by.who, **facts})
 
 
 def _refuse(reason: str | None) -> None:
