@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types chromium clean
+.PHONY: help run test lint format types programs clean
 
 help:
 	@echo "make run      install what is needed into $(VENV) and open the dashboard"
@@ -19,7 +19,7 @@ help:
 run: $(VENV)/installed
 	$(BIN)/python -m streamlit run app.py
 
-test: $(VENV)/installed-tests chromium lint types
+test: $(VENV)/installed-tests programs lint types
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-tests
@@ -48,8 +48,8 @@ $(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
 	@touch $@
 
 # The browser tests drive an installed Chromium. Where this is Debian and we may, it is installed.
-chromium:
-	@tests/chromium.sh
+programs:
+	@tests/programs.sh
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/artefacts

@@ -56,6 +56,8 @@ class Server:
     process: subprocess.Popen[bytes] = field(repr=False)
     # Lines with one of these texts are not trouble: the test provokes them.
     provoked: list[str] = field(default_factory=list)
+    # A server that dies by itself fails its test.
+    killed: bool = False
     _checked: int = 0
 
     @property
@@ -70,6 +72,12 @@ class Server:
         self._checked = len(log)
         new = "\n".join(line for line in lines if not any(text in line for text in self.provoked))
         assert not TROUBLE.search(new), f"the server's log tells of trouble:\n{new}"
+
+    def kill(self) -> None:
+        """SIGKILL: what becomes of its readers?"""
+        self.killed = True
+        self.process.kill()
+        self.process.wait()
 
     def is_healthy(self) -> bool:
         """Whether the server answers its own health check."""
@@ -104,7 +112,7 @@ def serve(
         stop_runs: end its runs too; otherwise they go on, as they do when a server is restarted.
         script: what Streamlit runs, as seen from the project's folder.
     """
-    port = _free_port()
+    port = free_port()
     log_path = home / "server.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
@@ -120,7 +128,7 @@ def serve(
     try:
         _wait_until_healthy(server)
         yield server
-        assert process.poll() is None, f"the server died:\n{server.log}"
+        assert server.killed or process.poll() is None, f"the server died:\n{server.log}"
     finally:
         _stop_group(process)
         if stop_runs:
@@ -129,7 +137,7 @@ def serve(
 
 
 def chromium() -> str:
-    """The Chromium to drive: $CHROMIUM, or one on the PATH (chromium.sh looks in the same places).
+    """The Chromium to drive: $CHROMIUM, or one on the PATH (programs.sh looks in the same places).
 
     Raises FileNotFoundError, with what to do, when there is none.
     """
@@ -139,7 +147,7 @@ def chromium() -> str:
         if path := shutil.which(name):
             return path
     looked_for = ", ".join(names)
-    raise FileNotFoundError(f"no Chromium ({looked_for}): `make chromium` installs it or says how")
+    raise FileNotFoundError(f"no Chromium ({looked_for}): `make programs` installs it or says how")
 
 
 def pinned(path: Path) -> dict[str, str]:
@@ -176,7 +184,8 @@ def with_dependencies(
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
