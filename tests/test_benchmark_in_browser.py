@@ -10,6 +10,8 @@ import vega
 from browsing import idle, sidebar, until, visit
 from playwright.sync_api import Locator, Page, expect
 
+from bench import runs, timing
+from bench.records import Measurement, Protocol
 from tests.faults import stage
 
 pytestmark = pytest.mark.browser
@@ -30,6 +32,22 @@ def dialog(page: Page) -> Locator:
     expect(form.get_by_role("button", name="Start")).to_be_visible(timeout=STARTS_MS)
     expect(form.get_by_role("combobox", name="Device")).not_to_have_value("")
     return form
+
+
+def assert_the_rules_of_stopping_were_kept(row: Measurement) -> None:
+    """Seven samples and 0.3 s, or twice the cap was over: then three at least, which is flagged."""
+    rules = Protocol()
+    cap_s = rules.latency_cap_s if row.workload.measure == "latency" else rules.throughput_cap_s
+    took_s = [sample_s * row.details["steps_per_sample"] for sample_s in row.samples_s]
+    if len(took_s) >= rules.min_samples:
+        assert sum(took_s) >= rules.min_s
+        assert row.details["stopped_by"] in ("interval", "stall", "cap")
+        return
+    assert len(took_s) >= timing.FEWEST_SAMPLES
+    assert sum(took_s) >= 2 * cap_s
+    assert len(took_s) == timing.FEWEST_SAMPLES or sum(took_s[:-1]) < 2 * cap_s
+    assert row.details["stopped_by"] == "slow"
+    assert "noisy" in row.flags
 
 
 def test_two_small_models_are_measured_and_laid_beside_what_is_shown(page: Page, server) -> None:
@@ -77,9 +95,8 @@ def test_two_small_models_are_measured_and_laid_beside_what_is_shown(page: Page,
     rate = table.set_index("architecture")["images_per_s"]
     for row in beside:
         assert 1 / row["seconds"] == pytest.approx(rate[row["model"].partition(".")[0]])
-    # On a machine that does much else, time may be up before there are enough: then that is said.
-    is_noisy = table["flags"].map(lambda flags: "noisy" in flags)
-    assert ((table["samples_s"].map(len) >= 7) | is_noisy).all()
+    for row in runs.measurements(run, server.data):
+        assert_the_rules_of_stopping_were_kept(row)
 
     # The Runs page offers the same file, and the way back to the chart.
     page.get_by_test_id("stHeader").get_by_role("link", name="Runs").click()
