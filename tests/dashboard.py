@@ -124,6 +124,41 @@ def _speed(run: str, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+OF_A_CPU = "2026-08-timm-i7-12700h-fp32-nchw-pt2.4.0-compiled"
+
+
+def publish_slower_cpu(
+    data: Path, run: str, count: int, *, pattern: str = "", seed: int = 0, slower: float = 1.0
+) -> list[tuple[str, int]]:
+    """A run of one's own: `count` models as OF_A_CPU had them, but so many times as slow.
+
+    pattern is one that architectures match. Returns the models with their image sizes.
+    """
+    speed = pd.read_parquet(store.SHIPPED / "published" / "speed.parquet")
+    of_cpu = speed[(speed["run"] == OF_A_CPU) & (speed["model"] == speed["architecture"])]
+    rows = of_cpu[of_cpu["architecture"].str.match(pattern)]
+    rows = rows.drop_duplicates(["architecture", "image_size"]).sample(count, random_state=seed)
+    publish_speeds(
+        data,
+        run,
+        [
+            {
+                "architecture": row.architecture,
+                "image_size": row.image_size,
+                "measure": "latency",
+                "batch_size": 1,
+                "images_per_s": row.images_per_s / slower,
+                "step_s": slower * row.step_s,
+                "step_low_s": 0.99 * slower * row.step_s,
+                "step_high_s": 1.01 * slower * row.step_s,
+                "device_kind": "cpu",
+            }
+            for row in rows.itertuples()
+        ],
+    )
+    return list(zip(rows["architecture"], rows["image_size"], strict=True))
+
+
 def publish_accuracy(data: Path, rows: list[dict[str, Any]]) -> Path:
     """An accuracy snapshot newer than what ships: `rows` need model, image_size, top1_percent."""
     path = data / "published" / "accuracy.parquet"

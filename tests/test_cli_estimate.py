@@ -6,12 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from dashboard import publish_speeds
+from dashboard import OF_A_CPU, publish_slower_cpu
 
 from bench.cli import main
-from bench.store import SHIPPED
 
-OF_A_CPU = "2026-08-timm-i7-12700h-fp32-nchw-pt2.4.0-compiled"
 RUN = "2026-11-01T120000Z-aaaa"
 
 
@@ -29,26 +27,7 @@ def refused(*arguments: str, data: Path) -> str:
 
 
 def publish(data: Path, count: int) -> list[tuple[str, int]]:
-    speed = pd.read_parquet(SHIPPED / "published" / "speed.parquet")
-    of_cpu = speed[(speed["run"] == OF_A_CPU) & (speed["model"] == speed["architecture"])]
-    rows = of_cpu.drop_duplicates(["architecture", "image_size"]).sample(count, random_state=1)
-    publish_speeds(
-        data,
-        RUN,
-        [
-            {
-                "architecture": row.architecture,
-                "image_size": row.image_size,
-                "measure": "latency",
-                "batch_size": 1,
-                "images_per_s": row.images_per_s,
-                "step_s": row.step_s,
-                "device_kind": "cpu",
-            }
-            for row in rows.itertuples()
-        ],
-    )
-    return list(zip(rows["architecture"], rows["image_size"], strict=True))
+    return publish_slower_cpu(data, RUN, count, seed=1)
 
 
 def test_what_was_not_measured_is_printed_with_its_interval(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 from bench import cli_runs, runs, store
 from bench.cli import main
-from bench.permission import COMMAND_LINE
 from bench.worker_process import ROOT
 from tests.faults import stage
 
@@ -29,11 +28,7 @@ def own_locks(tmp_path, monkeypatch):
 def data(tmp_path):
     folder = tmp_path / "data"
     yield folder
-    for now in runs.list_runs(folder):
-        if now.alive:
-            runs.cancel(now.run, folder, by=COMMAND_LINE)
-            stage.over(now.run, folder)
-        assert stage.members(now.run) == []
+    stage.end_all(folder)
 
 
 def call(*arguments, data):

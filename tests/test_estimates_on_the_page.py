@@ -2,48 +2,24 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from dashboard import publish_speeds, sentence, settled, shown, visit
+from dashboard import OF_A_CPU, publish_slower_cpu, sentence, settled, shown, visit
 from streamlit.testing.v1 import AppTest
 
-from bench.store import SHIPPED
-
-OF_A_CPU = "2026-08-timm-i7-12700h-fp32-nchw-pt2.4.0-compiled"
 RUN = "2026-11-01T120000Z-aaaa"
 
 
 pytestmark = pytest.mark.usefixtures("data")
 
 
-def publish_slower_cpu(data: Path, count: int) -> None:
-    """A run of one's own: models as one published CPU had them, but half as fast."""
-    speed = pd.read_parquet(SHIPPED / "published" / "speed.parquet")
-    of_cpu = speed[(speed["run"] == OF_A_CPU) & (speed["model"] == speed["architecture"])]
-    rows = of_cpu[of_cpu["architecture"].str.match(r"(resnet|convnext|vit|mobilenetv3)")]
-    rows = rows.drop_duplicates(["architecture", "image_size"]).sample(count, random_state=0)
-    publish_speeds(
-        data,
-        RUN,
-        [
-            {
-                "architecture": row.architecture,
-                "image_size": row.image_size,
-                "measure": "latency",
-                "batch_size": 1,
-                "images_per_s": row.images_per_s / 2,
-                "step_s": 2 * row.step_s,
-                "step_low_s": 1.98 * row.step_s,
-                "step_high_s": 2.02 * row.step_s,
-                "device_kind": "cpu",
-            }
-            for row in rows.itertuples()
-        ],
-    )
+def publish(data: Path, count: int) -> None:
+    """Models as one published CPU had them, but half as fast."""
+    like = r"(resnet|convnext|vit|mobilenetv3)"
+    publish_slower_cpu(data, RUN, count, pattern=like, slower=2)
 
 
 def test_what_a_run_did_not_measure_is_estimated_and_marked_everywhere(data: Path) -> None:
-    publish_slower_cpu(data, 12)
+    publish(data, 12)
     app = visit(set=RUN)
     drawn = shown(app)
     assert drawn["estimated"].sum() > 800
@@ -59,7 +35,7 @@ def test_what_a_run_did_not_measure_is_estimated_and_marked_everywhere(data: Pat
 
 
 def test_estimates_are_near_what_the_like_device_had(data: Path) -> None:
-    publish_slower_cpu(data, 16)
+    publish(data, 16)
     drawn = shown(visit(set=RUN)).set_index(["model", "image_size"])
     published = shown(visit(set=OF_A_CPU)).set_index(["model", "image_size"])
     both = drawn[drawn["estimated"]].join(
@@ -74,7 +50,7 @@ def test_estimates_are_near_what_the_like_device_had(data: Path) -> None:
 
 
 def test_estimates_can_be_left_out(data: Path) -> None:
-    publish_slower_cpu(data, 12)
+    publish(data, 12)
     app = visit(set=RUN)
     assert app.toggle(key="estimates").value is True
     settled(app.toggle(key="estimates").set_value(False).run())
@@ -91,14 +67,14 @@ def no_toggle(app: AppTest) -> bool:
 
 
 def test_a_run_of_seven_models_and_a_published_set_are_not_estimated(data: Path) -> None:
-    publish_slower_cpu(data, 7)
+    publish(data, 7)
     for app in (visit(set=RUN), visit()):
         assert not shown(app)["estimated"].any()
         assert no_toggle(app)
 
 
 def test_comparisons_are_of_measured_speeds_alone(data: Path) -> None:
-    publish_slower_cpu(data, 12)
+    publish(data, 12)
     app = visit("compare", left=RUN, right=OF_A_CPU)
     assert app.selectbox(key="left").value == RUN
     assert 1 <= len(app.main.dataframe[-1].value) <= 12

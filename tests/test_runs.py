@@ -39,11 +39,7 @@ def own_locks(tmp_path, monkeypatch):
 def data(tmp_path):
     folder = tmp_path / "data"
     yield folder
-    for now in runs.list_runs(folder):
-        if now.alive:
-            runs.cancel(now.run, folder, by=COMMAND_LINE)
-            stage.over(now.run, folder)
-        assert stage.members(now.run) == []
+    stage.end_all(folder)
 
 
 def test_a_run_measures_publishes_and_says_so(data):

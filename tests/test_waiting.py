@@ -24,12 +24,7 @@ def own_locks(tmp_path, monkeypatch):
 def data(tmp_path):
     folder = tmp_path / "data"
     yield folder
-    # Those that wait first, or each would begin as the one before it ends.
-    for now in sorted(runs.list_runs(folder), key=lambda now: now.place or 0, reverse=True):
-        if runs.status(now.run, folder).alive:
-            runs.cancel(now.run, folder, by=COMMAND_LINE)
-            stage.over(now.run, folder)
-        assert stage.members(now.run) == []
+    stage.end_all(folder)
 
 
 @pytest.fixture

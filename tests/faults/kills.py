@@ -1,7 +1,6 @@
 """Faults that end processes: at random, at the worst moments, and by hanging."""
 
 import contextlib
-import json
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from bench import locks, recovery, runs
 from bench.errors import BenchError
 from bench.permission import COMMAND_LINE
 from bench.run_folder import RunFolder
-from bench.worker_process import ROOT
 from tests.faults import stage
 from tests.faults.audit import Damage, audit
 
@@ -70,15 +68,7 @@ def _find(run, data, who):
 def dashboard_killed(folder, rng):
     """SIGKILL the process that submits, before, while and after it does."""
     data = folder / "data"
-    press = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.press", str(data), json.dumps(SLOW), "1"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-    )
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        press.wait(rng.uniform(0.2, 1.2))
-    press.kill()
-    press.wait()
+    stage.press_and_die(data, SLOW, times=1, lives_s=rng.uniform(0.2, 1.2))
     damage = Damage(kills=1)
     for now in runs.list_runs(data):
         stage.over(now.run, data)

@@ -114,15 +114,7 @@ def server_killed_while_a_run_waits(folder, rng):
     data = folder / "data"
     first = stage.submit(data, stage.NAMES[0], plan=ENDLESS)
     stage.measuring(first, data, stage.NAMES[0])
-    press = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.press", str(data), json.dumps(SLOW), "2"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-    )
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        press.wait(rng.uniform(0.2, 1.5))
-    press.kill()
-    press.wait()
+    stage.press_and_die(data, SLOW, times=2, lives_s=rng.uniform(0.2, 1.5))
     damage = Damage(kills=1, duplicated=max(0, len(runs.list_runs(data)) - 2))
     runs.cancel(first, data, by=COMMAND_LINE)
     for now in runs.list_runs(data):

@@ -1,6 +1,8 @@
 """What the tests of runs share: submitting real runs whose worker is `tests/faults/worker.py`."""
 
+import contextlib
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -48,6 +50,25 @@ def request(*names, measure="latency", **rest):
 def submit(data, *names, plan=None, limits=None, by=COMMAND_LINE, queue=False, **rest):
     start = start_with(plan, limits=limits)
     return runs.submit(request(*names, **rest), data, by=by, queue=queue, start=start)
+
+
+def press_and_die(data, plan, *, times, lives_s):
+    """Submit from a process of its own (see press.py), and SIGKILL that after so many seconds."""
+    command = [sys.executable, "-m", "tests.faults.press", str(data), json.dumps(plan), str(times)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as press:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            press.wait(lives_s)
+        press.kill()
+
+
+def end_all(data: Path):
+    """Cancel every run that lives, the last in line first; nothing of any may be left."""
+    # The other way round each would begin as the one before it ends.
+    for now in sorted(runs.list_runs(data), key=lambda now: now.place or 0, reverse=True):
+        if runs.status(now.run, data).alive:
+            runs.cancel(now.run, data, by=COMMAND_LINE)
+            over(now.run, data)
+        assert members(now.run) == []
 
 
 def until(condition, what, *, timeout_s=30.0):
