@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bench import comparison
-from pages.ui import charts, words
+from pages.ui import chart_parts, charts, words
 
 HEIGHT = 640
 LABELS = 8
@@ -25,11 +25,6 @@ NARROW = 520
 FONT_SIZE, LETTER_WIDTH = 11, 6.4
 Box = tuple[float, float, float, float]  # left, top, right, bottom; pixels
 
-TIME_LABEL = (
-    "datum.value < 9.9e-5 ? format(datum.value * 1e6, '.3~g') + ' µs'"
-    " : datum.value < 0.99 ? format(datum.value * 1e3, '.3~g') + ' ms'"
-    " : format(datum.value, '.3~g') + ' s'"
-)
 # Ticks of a log axis, by how many times its lower end the upper one is.
 _STEPS = {
     6.0: (1, 2, 5),
@@ -102,17 +97,17 @@ def tooltip(names: Names) -> list[alt.Tooltip]:
     """A pair's figures; columns of `rows_of`."""
     # Vega-Lite writes these titles into an expression and lets a backslash through.
     left, right = (name.replace("\\", "/") for name in (names.left, names.right))
-    return [
-        alt.Tooltip("name:N", title="title"),
-        alt.Tooltip("left_words:N", title=left),
-        alt.Tooltip("right_words:N", title=right),
-        alt.Tooltip("ratio_words:N", title="Ratio"),
-        alt.Tooltip("ranks:N", title="Rank by speed"),
-        alt.Tooltip("size:Q", title="Image size (pixels)"),
-        alt.Tooltip("top1:N", title="Top-1 of its best weights"),
-        alt.Tooltip("family:N", title="Family"),
-        alt.Tooltip("flags:N", title="Flags"),
-    ]
+    return chart_parts.tooltip(
+        ("name:N", "title"),
+        ("left_words:N", left),
+        ("right_words:N", right),
+        ("ratio_words:N", "Ratio"),
+        ("ranks:N", "Rank by speed"),
+        ("size:Q", "Image size (pixels)"),
+        ("top1:N", "Top-1 of its best weights"),
+        ("family:N", "Family"),
+        ("flags:N", "Flags"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +314,7 @@ def _time_axis(channel: Channel, scale: str) -> Channel:
     span = f"domain('{scale}')[1] / domain('{scale}')[0]"
     return channel.axis(
         values=alt.expr(f"{span} > 6 ? {TICKS[6]} : {span} > 2 ? {TICKS[2]} : {TICKS[1]}"),
-        labelExpr=TIME_LABEL,
+        labelExpr=chart_parts.TIME_LABEL,
         labelOverlap="greedy",
         labelSeparation=8,
     )

@@ -1,9 +1,11 @@
 """The Models page's sidebar: controls <-> the URL -> a frozen Selection."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from bench import licences
 from bench.results import snapshot_for
@@ -25,6 +27,8 @@ from pages.ui.selection import (
     reset,
 )
 from pages.ui.views import VIEWS, View
+
+Option = TypeVar("Option")
 
 
 def _accept_run_ids(sets: pd.DataFrame) -> None:
@@ -168,38 +172,9 @@ def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selecti
             icon=":material/search:",
         )
         slow, low = st.columns(2)
-        max_ms = slow.number_input(
-            "Slowest (ms)",
-            min_value=0.0,
-            value=None,
-            step=None,
-            format="%g",
-            key="max_ms",
-            bind="query-params",
-            placeholder="any",
-            help="Milliseconds an image.",
-        )
-        min_top1 = low.number_input(
-            "Top-1 from (%)",
-            min_value=0.0,
-            max_value=100.0,
-            value=None,
-            step=None,
-            format="%g",
-            key="min_top1",
-            bind="query-params",
-            placeholder="any",
-        )
-        max_parameters = slow.number_input(
-            "Parameters to (M)",
-            min_value=0.0,
-            value=None,
-            format="%g",
-            key="max_params",
-            bind="query-params",
-            placeholder="any",
-            help="Millions.",
-        )
+        max_ms = _limit(slow, "Slowest (ms)", key="max_ms", note="Milliseconds an image.")
+        min_top1 = _limit(low, "Top-1 from (%)", key="min_top1", highest=100.0)
+        max_parameters = _limit(slow, "Parameters to (M)", key="max_params", note="Millions.")
         more = _more(sets, run, files, label)
     return Selection(
         run=run,
@@ -211,6 +186,37 @@ def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selecti
         max_parameters=max_parameters * 1e6 if max_parameters else None,
         view=view,
         **more,
+    )
+
+
+def _limit(
+    place: DeltaGenerator,
+    label: str,
+    *,
+    key: str,
+    highest: float | None = None,
+    note: str | None = None,
+) -> float | None:
+    """A field for a number from 0 on; None while it is empty, which limits nothing."""
+    return place.number_input(
+        label,
+        min_value=0.0,
+        max_value=highest,
+        value=None,
+        format="%g",
+        key=key,
+        bind="query-params",
+        placeholder="any",
+        help=note,
+    )
+
+
+def _some_of(
+    label: str, options: Sequence[Option], *, key: str, note: str | None = None
+) -> list[Option]:
+    """A menu of which any number may be chosen; none of them is all."""
+    return st.multiselect(
+        label, options, key=key, bind="query-params", placeholder="all", help=note
     )
 
 
@@ -257,36 +263,24 @@ def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]
             bind="query-params",
         )
         there = data.options_of(files, run, next(iter(this["measures"])), dataset)
-        families = st.multiselect(
+        families = _some_of(
             "Families",
             there.families,
             key="families",
-            bind="query-params",
-            placeholder="all",
-            help="Shows these alone; the first four beyond the eight coloured ones get a colour.",
+            note="Shows these alone; the first four beyond the eight coloured ones get a colour.",
         )
-        sizes = st.multiselect(
-            "Image sizes (pixels)",
-            there.image_sizes,
-            key="sizes",
-            bind="query-params",
-            placeholder="all",
-        )
-        pretraining = st.multiselect(
+        sizes = _some_of("Image sizes (pixels)", there.image_sizes, key="sizes")
+        pretraining = _some_of(
             "Pretraining data",
             [*there.pretraining, words.UNKNOWN],
             key="pretraining",
-            bind="query-params",
-            placeholder="all",
-            help="As far as the weights' names say.",
+            note="As far as the weights' names say.",
         )
-        commercial_use = st.multiselect(
+        commercial_use = _some_of(
             "Commercial use",
             licences.READINGS,
             key="commercial_use",
-            bind="query-params",
-            placeholder="all",
-            help="What the licence that timm states for the weights says; no legal advice. "
+            note="What the licence that timm states for the weights says; no legal advice. "
             "Unknown: none stated, or a name of 2022, which does not say which weights it was.",
         )
         test_models = st.toggle(

@@ -3,6 +3,8 @@
 import altair as alt
 import pandas as pd
 
+from pages.ui import chart_parts
+
 WAYS = {
     "": "estimated from 16 models",
     "nearest_": "the nearest set, scaled",
@@ -42,12 +44,12 @@ def errors(frame: pd.DataFrame, labels: pd.Series) -> alt.Chart:
             y=alt.Y("set:N", title=None, sort=alt.SortField("order")).axis(labelLimit=330),
             color=alt.Color("way:N", title=None, sort=list(WAYS.values())).legend(orient="top"),
             shape=alt.Shape("way:N", title=None, sort=list(WAYS.values())).legend(orient="top"),
-            tooltip=[
-                alt.Tooltip("set:N", title="Results set"),
-                alt.Tooltip("way:N", title="Way"),
-                alt.Tooltip("error:Q", title="Median error", format=".1%"),
-                alt.Tooltip("p90:Q", title="90th percentile", format=".1%"),
-            ],
+            tooltip=chart_parts.tooltip(
+                ("set:N", "Results set"),
+                ("way:N", "Way"),
+                ("error:Q", "Median error", ".1%"),
+                ("p90:Q", "90th percentile", ".1%"),
+            ),
         )
         .properties(height={"step": 18})
     )

@@ -6,13 +6,12 @@ Each row bears the family at its left end and its figures at its right end.
 import altair as alt
 import pandas as pd
 
-from pages.ui import charts
+from pages.ui import chart_parts, charts
 from pages.ui.comparison_charts import (
     EQUAL,
     MEDIAN,
     POINT,
     TICKS,
-    TIME_LABEL,
     TIMES,
     Names,
     colour,
@@ -119,12 +118,12 @@ def ratio_by_family(rows: list[str], names: Names, ends: tuple[float, float]) ->
         x=x,
         y=_row(rows, RIGHT),
         color=alt.ColorDatum(charts.INK),
-        tooltip=[
-            alt.Tooltip("family:N", title="title"),
-            alt.Tooltip("models:Q", title="Models"),
-            alt.Tooltip("ratio_words:N", title="Ratio (median)"),
-            alt.Tooltip("places:N", title="Ranks (median)"),
-        ],
+        tooltip=chart_parts.tooltip(
+            ("family:N", "title"),
+            ("models:Q", "Models"),
+            ("ratio_words:N", "Ratio (median)"),
+            ("places:N", "Ranks (median)"),
+        ),
     )
     return _rows([of_all, dots, halves, medians], rows)
 
@@ -173,7 +172,7 @@ def best_of_each_family(rows: list[str], names: Names, ends: tuple[float, float]
         .encode(x=x, x2="right:Q", y=_row(rows, RIGHT), color=colour(()))
     )
     dots = base.mark_point(filled=True, size=70, strokeWidth=1.75, opacity=1).encode(
-        x=_axis(x, ends, TIME_LABEL, TICKS),
+        x=_axis(x, ends, chart_parts.TIME_LABEL, TICKS),
         y=_row(rows, LEFT),
         color=colour(()),
         shape=alt.Shape("side:N", title=None)

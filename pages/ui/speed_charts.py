@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-from pages.ui import labels
+from pages.ui import chart_parts, labels
 from pages.ui.charts import INK, OTHER, PAPER, Domains
 
 IMAGE_SIZES = (160, 224, 288, 384, 512)
@@ -28,12 +28,6 @@ _COST_LABELS = {
 }
 
 HEIGHT = 560
-
-_TIME_LABEL = (
-    "datum.value < 9.9e-5 ? format(datum.value * 1e6, '.3~g') + ' µs'"
-    " : datum.value < 0.99 ? format(datum.value * 1e3, '.3~g') + ' ms'"
-    " : format(datum.value, '.3~g') + ' s'"
-)
 
 # Streamlit hears of PICK, ZOOM and BRUSH; ISOLATE and HOVER stay in the browser.
 ISOLATE = alt.selection_point("isolate", fields=["colour"], bind="legend")
@@ -128,7 +122,7 @@ def cost_against_speed(
             labelOverlap="greedy",
         )
     )
-    figure = alt.Tooltip("cost:Q", title=COST_TITLES[cost], format=".3~s")
+    figure = ("cost:Q", COST_TITLES[cost], ".3~s")
     return _layered(measure, axes, colour_domain, y=y, figures=[figure])
 
 
@@ -140,7 +134,7 @@ def _layered(
     y: alt.Y,
     under: Sequence[alt.Chart] = (),
     over: Sequence[alt.Chart] = (),
-    figures: Sequence[alt.Tooltip] = (),
+    figures: Sequence[tuple[str, ...]] = (),
     with_brush: bool = True,
 ) -> alt.LayerChart:
     """What both views share, from the back to the front."""
@@ -188,7 +182,7 @@ def _layered(
 
 
 def _bubbles(
-    x: alt.X, y: alt.Y, colour_domain: Sequence[str], figures: Sequence[alt.Tooltip]
+    x: alt.X, y: alt.Y, colour_domain: Sequence[str], figures: Sequence[tuple[str, ...]]
 ) -> alt.Chart:
     size = alt.Size("image_size:Q", title="Image size (pixels)").scale(
         type="linear",
@@ -224,21 +218,21 @@ def _bubbles(
             strokeWidth=alt.condition(HOLLOW, alt.value(1.4), alt.value(0)),
             strokeDash=alt.condition("datum.estimated", alt.value([2, 2]), alt.value([1, 0])),
             fillOpacity=alt.condition(HOLLOW, alt.value(0.1), alt.value(1)),
-            tooltip=[
-                alt.Tooltip("model:N", title="title"),
-                alt.Tooltip("others:N", title="Weights"),
-                alt.Tooltip("top1:Q", title="Top-1 (%)", format=".3~f"),
-                alt.Tooltip("time:N", title="Time per image"),
-                alt.Tooltip("rate:N", title="Speed"),
-                alt.Tooltip("batch:N", title="Batch size"),
-                alt.Tooltip("image_size:Q", title="Image size (pixels)"),
-                alt.Tooltip("parameters:N", title="Parameters"),
+            tooltip=chart_parts.tooltip(
+                ("model:N", "title"),
+                ("others:N", "Weights"),
+                ("top1:Q", "Top-1 (%)", ".3~f"),
+                ("time:N", "Time per image"),
+                ("rate:N", "Speed"),
+                ("batch:N", "Batch size"),
+                ("image_size:Q", "Image size (pixels)"),
+                ("parameters:N", "Parameters"),
                 *figures,
-                alt.Tooltip("family:N", title="Family"),
-                alt.Tooltip("lead:N", title="Lead"),
-                alt.Tooltip("flags:N", title="Flags"),
-                alt.Tooltip("set:N", title="Results set"),
-            ],
+                ("family:N", "Family"),
+                ("lead:N", "Lead"),
+                ("flags:N", "Flags"),
+                ("set:N", "Results set"),
+            ),
         )
         .add_params(ISOLATE, HOVER, PICK, ZOOM)
     )
@@ -280,7 +274,7 @@ def _text(placed: alt.Chart, *, halo: bool) -> alt.Chart:
 def _time_axis(x: alt.X) -> alt.X:
     return x.axis(
         values=alt.expr(_ticks("x", range(-6, 3))),
-        labelExpr=_TIME_LABEL,
+        labelExpr=chart_parts.TIME_LABEL,
         labelOverlap="greedy",
         labelSeparation=8,
     )
