@@ -14,7 +14,7 @@ What is counted, for one image, in inference, of the model as `timm.create_model
 Where the published figures differ by more than 5 %, they were counted on a model whose branches had
 been merged for inference (repvgg, repvit, mobileone, fastvit, ghostnetv3), or fvcore did not know
 an operation (LSTMs, convolutions padded `same`), or timm has changed the model since
-(ecaresnext50t_32x4d); tests/test_catalogue.py lists every one of them with its cause.
+(ecaresnext50t_32x4d); tests/test_published_operations.py lists each of them with its cause.
 """
 
 import logging

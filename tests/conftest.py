@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from selections import RUN_5090
 
-from bench import object_store, places, points, state, store
+from bench import catalogue, object_store, places, points, state, store
 from pages.ui import charts
 
 ARTEFACTS = harness.REPOSITORY / "tests" / "artefacts"
@@ -115,6 +115,26 @@ def bucket(network, tmp_path, monkeypatch) -> Iterator[object_server.Bucket]:
     yield object_server.Bucket(network, name, state.data_folder(f"s3://{name}/team"))
     network.faults.clear()
     network.everything, network.ignores_conditions = None, False
+
+
+@pytest.fixture(scope="session")
+def timm():
+    """The library itself, beside a torchvision whose operators may not load."""
+    from bench.torchvision_schemas import import_timm
+
+    return import_timm()
+
+
+@pytest.fixture(scope="session")
+def models() -> pd.DataFrame:
+    """The shipped catalogue of weights."""
+    return catalogue.models()
+
+
+@pytest.fixture(scope="session")
+def operations() -> pd.DataFrame:
+    """The shipped catalogue of operations."""
+    return catalogue.operations()
 
 
 @pytest.fixture(scope="session")
