@@ -10,10 +10,11 @@ import hypothesis
 import object_server
 import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from selections import RUN_5090
 
-from bench import catalogue, object_store, places, points, state, store
+from bench import catalogue, cli, object_store, places, points, state, store
 from pages.ui import charts
 
 ARTEFACTS = harness.REPOSITORY / "tests" / "artefacts"
@@ -115,6 +116,22 @@ def bucket(network, tmp_path, monkeypatch) -> Iterator[object_server.Bucket]:
     yield object_server.Bucket(network, name, state.data_folder(f"s3://{name}/team"))
     network.faults.clear()
     network.everything, network.ignores_conditions = None, False
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Callable[..., Result]:
+    """Runs a command on a data folder of its own; what ships is read beside it."""
+
+    def run(*arguments):
+        words = [str(argument) for argument in arguments]
+        result = CliRunner().invoke(
+            cli.main, words, prog_name="python -m bench", env={"BENCH_DATA": str(tmp_path / "data")}
+        )
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
 
 
 @pytest.fixture(scope="session")
