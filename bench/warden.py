@@ -54,6 +54,10 @@ def _watch(mark: str, value: str, watched: int, keep: int) -> None:
             signal.signal(number, signal.SIG_IGN)
         os.read(watched, 1)
         processes.sweep(lambda: processes.marked(mark, value), patience_s=60.0)
+        # The device's lock last, as the supervisor does: whoever takes it may write the journal,
+        # which this copy has open too.
+        os.closerange(3, keep)
+        os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
         os.close(keep)
         status = 0
     finally:
