@@ -82,9 +82,7 @@ def models(pattern: str | None, data: Path, output: str | None) -> None:
 @out.output_options
 def results(data: Path, output: str | None) -> None:
     """The results sets: id, device, and how many figures."""
-    from bench.results import results_sets
-
-    sets = results_sets(cli_sets.speed(data)).rename(columns={"run": "id"})
+    sets = cli_sets.index(data).sets.rename(columns={"run": "id"})
     if output == "json":
         out.print_json(out.records(sets))
         return
@@ -151,8 +149,8 @@ def points(
     """
     from bench import points as p
 
-    speed = cli_sets.speed(data)
-    of_set = speed[speed["run"] == cli_sets.run_id(results, speed["run"].unique())]
+    found = cli_sets.index(data)
+    of_set = cli_sets.speed(found, cli_sets.run_id(results, found.places))
     measure = measure or cli_sets.first_measure(of_set)
     frame = p.points(
         of_set,
@@ -160,7 +158,7 @@ def points(
         run=of_set["run"].iloc[0],
         measure=measure,
         dataset=dataset,
-        estimates=cli_sets.own_estimates(speed, of_set, measure=measure, data=data)
+        estimates=cli_sets.own_estimates(found, of_set, measure=measure, data=data)
         if estimates
         else None,
     )

@@ -51,10 +51,10 @@ def estimate(
         return
     if write:
         raise InvalidRequest("--write goes with --evaluate: estimates themselves are never stored")
-    speed = cli_sets.speed(data)
-    of_set = speed[speed["run"] == cli_sets.run_id(results or "", speed["run"].unique())]
+    found = cli_sets.index(data)
+    of_set = cli_sets.speed(found, cli_sets.run_id(results or "", found.places))
     measure = measure or cli_sets.first_measure(of_set)
-    frame = cli_sets.estimates(speed, of_set, measure=measure, data=data)
+    frame = cli_sets.estimates(found, of_set, measure=measure, data=data)
     if frame.empty:
         raise InvalidRequest(
             f"{of_set['run'].iloc[0]} has fewer than eight models in {measure} to estimate from: "
@@ -85,7 +85,8 @@ def _evaluate(data: Path, output: str | None, *, write: bool) -> None:
     from bench.estimate import knowledge
     from bench.estimate_evaluation import evaluation, sets_to_evaluate
 
-    known = knowledge(cli_sets.speed(data), catalogue.operations(data))
+    speed = store.to_frame(cli_sets.index(data).known_speeds())
+    known = knowledge(speed, catalogue.operations(data))
     rows = track(
         evaluation(known),
         "Estimating",

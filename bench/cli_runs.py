@@ -299,23 +299,22 @@ def _pairs(
 
     pairs: list[tuple[str, int]] = []
     if preset == "best":
-        pairs += presets.best_of_each_family(*_results(data))
+        pairs += _best_of_each_family(data)
     if preset == "minute":
+        target = _target(device, protocol, measure)
         pairs += presets.minute(
-            _results(data)[1],
+            _known_speeds(data, target),
             catalogue.operations(data),
             catalogue.work_list(preset="all", data=data),
-            **_target(device, protocol, measure),
+            **target,
         )
     if patterns or preset not in ("best", "minute"):
         listed = preset if preset in catalogue.PRESETS else None
         pairs += catalogue.work_list(patterns, preset=listed, data=data)
     if preset == "all":
+        target = _target(device, protocol, measure)
         return presets.most_telling_first(
-            _results(data)[1],
-            catalogue.operations(data),
-            pairs,
-            **_target(device, protocol, measure),
+            _known_speeds(data, target), catalogue.operations(data), pairs, **target
         )
     return pairs
 
@@ -351,15 +350,21 @@ def _workloads(
     )
 
 
-def _results(data: Path) -> "tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]":
-    """Results sets, speeds and accuracies; files that cannot be read are left out."""
-    from bench import points, results, store
+def _best_of_each_family(data: Path) -> list[tuple[str, int]]:
+    from bench import index, presets, results, store
 
-    speed, _ = store.load(
-        store.speed_files(data), store.SPEED_SCHEMA, points.SPEED_COLUMNS, replaces="run"
-    )
+    found = index.of(data)
+    speed = store.to_frame(found.rows([results.reference_run(found.sets)]))
     accuracy, _ = store.load(store.accuracy_files(data), store.ACCURACY_SCHEMA, replaces="snapshot")
-    return results.results_sets(speed), speed, accuracy
+    return presets.best_of_each_family(found.sets, speed, accuracy)
+
+
+def _known_speeds(data: Path, target: dict[str, Any]) -> "pd.DataFrame":
+    from bench import index, store
+
+    return store.to_frame(
+        index.of(data).known_speeds(device=target["device"], device_kind=target["device_kind"])
+    )
 
 
 def _first_device() -> str:

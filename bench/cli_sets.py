@@ -14,6 +14,8 @@ from bench.errors import InvalidRequest
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.index import Index
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -72,16 +74,20 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
     return value
 
 
-def speed(data: Path) -> "pd.DataFrame":
-    """All speeds but their raw samples; files left out are named on the error stream."""
-    from bench import points as p
+def index(data: Path) -> "Index":
+    """The results sets there are; files left out are named on the error stream."""
+    from bench import index as i
+
+    found = i.of(data)
+    out.warn(list(found.problems))
+    return found
+
+
+def speed(found: "Index", *runs: str) -> "pd.DataFrame":
+    """The speeds of these results sets, but their raw samples."""
     from bench import store
 
-    frame, problems = store.load(
-        store.speed_files(data), store.SPEED_SCHEMA, p.SPEED_COLUMNS, replaces="run"
-    )
-    out.warn(problems)
-    return frame
+    return store.to_frame(found.rows(runs))
 
 
 def accuracy(data: Path) -> "pd.DataFrame":
@@ -96,19 +102,22 @@ def accuracy(data: Path) -> "pd.DataFrame":
 
 
 def estimates(
-    speed: "pd.DataFrame", of_set: "pd.DataFrame", *, measure: str, data: Path
+    found: "Index", of_set: "pd.DataFrame", *, measure: str, data: Path
 ) -> "pd.DataFrame":
     """`estimate.estimates` of one results set and measure; see there.
 
     Raises InvalidRequest where scikit-learn is not installed, or the set lacks the measure.
     """
-    from bench import catalogue, presets
+    from bench import catalogue, presets, store
 
     estimate = presets.estimating()
     measured = of_set[(of_set["outcome"] == "ok") & (of_set["measure"] == measure)]
     if measured.empty:
         raise InvalidRequest(f"results set {of_set['run'].iloc[0]} holds no {measure}")
-    known = estimate.knowledge(speed, catalogue.operations(data))
+    speed = found.known_speeds(
+        device=measured["device"].iloc[0], device_kind=measured["device_kind"].iloc[0]
+    )
+    known = estimate.knowledge(store.to_frame(speed), catalogue.operations(data))
     believed = estimate.belief_about(
         known, estimate.circumstances(measured), run=measured["run"].iloc[0]
     )
@@ -117,7 +126,7 @@ def estimates(
 
 
 def own_estimates(
-    speed: "pd.DataFrame", of_set: "pd.DataFrame", *, measure: str, data: Path
+    found: "Index", of_set: "pd.DataFrame", *, measure: str, data: Path
 ) -> "pd.DataFrame | None":
     """What the chart adds to a results set: estimates for one's own, None for a published one.
 
@@ -132,7 +141,7 @@ def own_estimates(
     except InvalidRequest as error:
         click.echo(f"{error}; only what was measured is shown", err=True)
         return None
-    return estimates(speed, of_set, measure=measure, data=data)
+    return estimates(found, of_set, measure=measure, data=data)
 
 
 def run_id(asked: str, known: Any) -> str:

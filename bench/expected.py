@@ -4,7 +4,6 @@ A row took as long as passed since the row before it in its run, whatever went o
 building, warming up, looking for a batch size, replacing a worker.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from bench import eta, publication
 from bench.records import Protocol, Workload
+from bench.results import without_cores
 
 # A longer gap between two rows of a run is a pause: it was cancelled, and resumed later.
 LONGEST_ROW_S = 600.0
@@ -82,14 +82,14 @@ def expect(
         & (rows["layout"] == protocol.layout)
         & (rows["compiled"] == protocol.compiled)
     ]
-    same = rows[rows["device"].map(_without_cores) == _without_cores(device)]
+    same = rows[rows["device"].map(without_cores) == without_cores(device)]
     for found in (same[same["precision"] == protocol.precision], same, rows):
         groups = {len(group): group for _, group in found.groupby(["device", "precision"])}
         basis = groups[max(groups)] if groups else found
         if len(basis) < FEWEST_ROWS:
             continue
         where, precision = str(basis["device"].iloc[0]), str(basis["precision"].iloc[0])
-        is_same = _without_cores(where) == _without_cores(device)
+        is_same = without_cores(where) == without_cores(device)
         pace = 1.0 if is_same else _pace(speed, device, where)
         seconds = _seconds(asked, basis, 1.0 if pace is None else pace)
         return Expectation(
@@ -101,11 +101,6 @@ def expect(
             pace=pace,
         )
     return None
-
-
-def _without_cores(device: str) -> str:
-    """A processor's name as devices.Device has it: rows say how many of its cores were used."""
-    return re.sub(r" \(\d+ cores\)$", "", device)
 
 
 def _seconds(asked: Sequence[Workload], basis: pd.DataFrame, pace: float) -> float:

@@ -4,6 +4,7 @@
 """
 
 import math
+import os
 import re
 import stat
 import threading
@@ -124,19 +125,33 @@ def find(data: Path) -> Files:
 
 def _in_folder(folder: Path) -> list[tuple[str, File]]:
     paths = [("speed", folder / "published" / "speed.parquet")]
-    paths += [("speed", path) for path in sorted((folder / "measured").glob("*.parquet"))]
-    paths += [("speed", path) for path in sorted((folder / "runs").glob("*/results.parquet"))]
+    paths += [
+        ("speed", folder / "measured" / name)
+        for name in _names(folder / "measured")
+        if name.endswith(".parquet")
+    ]
+    paths += [
+        ("speed", folder / "runs" / name / "results.parquet") for name in _names(folder / "runs")
+    ]
     paths += [("accuracy", folder / "published" / "accuracy.parquet")]
     found = []
     for kind, path in paths:
         try:
             status = path.stat()
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
         if stat.S_ISREG(status.st_mode):
             version = f"{status.st_mtime_ns}-{status.st_ino}"
             found.append((kind, File(path, status.st_size, version)))
     return found
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder, sorted; nothing where there is none."""
+    try:
+        return sorted(entry.name for entry in os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def _in_store(place: ObjectPath) -> tuple[list[tuple[str, File]], str | None]:
@@ -168,6 +183,15 @@ _listing = threading.Lock()
 def forget() -> None:
     """Ask again at the next look: something was just written."""
     _listings.clear()
+    _writes["seen"] += 1
+
+
+def writes() -> int:
+    """How often something was written; who saw the same number before has seen all of it."""
+    return _writes["seen"]
+
+
+_writes = {"seen": 0}
 
 
 def _sorted_out(place: ObjectPath, objects: list[object_store.Found]) -> list[tuple[str, File]]:

@@ -3,7 +3,10 @@
 Inference and training of one environment are one set with two measures.
 """
 
+import functools
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -19,6 +22,9 @@ REFERENCE_RUN = "2026-08-timm-rtx5090-amp-fp16-nchw-pt2.9.1-cu13.0"
 
 # The fewest measured models from which the others are estimated.
 FEWEST_TO_ESTIMATE_FROM = 8
+
+# More sets than these would take seconds to read and tell little more about one device.
+MOST_TO_LEARN_FROM = 64
 
 SET_COLUMNS = (
     "device",
@@ -93,12 +99,13 @@ _MAKERS = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=1024)
 def short_device(device: str) -> str:
     """`NVIDIA GeForce RTX 5090` as people say it: `RTX 5090`. Never empty."""
     return " ".join(_MAKERS.sub("", device).split()) or device
 
 
-def label(results_set: pd.Series) -> str:
+def label(results_set: Mapping[Any, Any] | pd.Series) -> str:
     """One line for a menu: device, precision, layout where unusual, compiled, PyTorch, source."""
     parts = [short_device(results_set["device"]), results_set["precision"]]
     if results_set["layout"] != "nchw":
@@ -117,9 +124,39 @@ def label(results_set: pd.Series) -> str:
 
 def labels(sets: pd.DataFrame) -> pd.Series:
     """The labels of all results sets, with the id where two would be the same; indexed as sets."""
-    names = pd.Series([label(row) for _, row in sets.iterrows()], index=sets.index, dtype=object)
+    names = pd.Series(
+        [label(row) for row in sets.to_dict("records")], index=sets.index, dtype=object
+    )
     twice = names.duplicated(keep=False)
     return names.mask(twice, names + " · " + sets["run"])
+
+
+def to_learn_from(
+    sets: pd.DataFrame, *, device: str | None = None, device_kind: str | None = None
+) -> list[str]:
+    """The results sets from which estimates and expectations are made: all, as long as few.
+
+    Of more than MOST_TO_LEARN_FROM those that were published come first, then those of the same
+    device, then of the same kind; the newest first.
+
+    Args:
+        sets: results_sets, the newest first.
+        device: its name, as in results sets.
+        device_kind: cpu, cuda, ...
+    """
+    if len(sets) <= MOST_TO_LEARN_FROM:
+        return list(sets["run"])
+    alike = pd.Series(3, index=sets.index)
+    alike = alike.mask(sets["device_kind"] == device_kind, 2)
+    alike = alike.mask(sets["device"].map(without_cores) == without_cores(device or ""), 1)
+    alike = alike.mask(sets["source"] != "measured", 0)
+    order = alike.sort_values(kind="stable").index[:MOST_TO_LEARN_FROM]
+    return list(sets["run"].loc[order])
+
+
+def without_cores(device: str) -> str:
+    """A processor's name as devices.Device has it: rows say how many of its cores were used."""
+    return re.sub(r" \(\d+ cores\)$", "", device)
 
 
 def is_estimated(of_set: pd.DataFrame, measure: str) -> bool:

@@ -1,5 +1,8 @@
 """What the columns of each Parquet file are; schemas grow by adding columns."""
 
+from typing import Any
+
+import pandas as pd
 import pyarrow as pa
 
 SCHEMA_VERSION = "1"
@@ -43,6 +46,43 @@ SPEED_SCHEMA = pa.schema(
         pa.field("timm", pa.string()),
         pa.field("measured_at", pa.timestamp("us", tz="UTC")),
         pa.field("environment", pa.string()),
+    ]
+)
+
+# A results set in few words, as results.results_sets has it; see bench.summaries.
+SETS_SCHEMA = pa.schema(
+    [
+        pa.field("run", pa.string()),
+        *(
+            SPEED_SCHEMA.field(name).with_nullable(nullable=True)
+            for name in (
+                "device",
+                "device_kind",
+                "precision",
+                "layout",
+                "compiled",
+                "torch",
+                "cuda",
+                "timm",
+                "measured_at",
+                "source",
+            )
+        ),
+        pa.field("failures", pa.int32()),
+        pa.field("throughput", pa.int32()),
+        pa.field("latency", pa.int32()),
+        pa.field("training", pa.int32()),
+    ]
+)
+
+# What is known of each version of each file: its sets, or why it is left out. See bench.index.
+INDEX_SCHEMA = pa.schema(
+    [
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("version", pa.string(), nullable=False),
+        pa.field("problem", pa.string()),
+        *SETS_SCHEMA,
     ]
 )
 
@@ -126,3 +166,14 @@ RENAMES_SCHEMA = pa.schema(
         pa.field("model", pa.string()),
     ]
 )
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """A frame with missing values in every type: whole numbers stay whole numbers."""
+    nullable: dict[pa.DataType, Any] = {
+        pa.int32(): pd.Int32Dtype(),
+        pa.int64(): pd.Int64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+    }
+    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
+    return frame

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench import atomic, integrity, object_store, places, statistics
+from bench import atomic, integrity, object_store, places, statistics, summaries
 from bench.errors import BenchError, Unreachable, UnreadableFile
 from bench.object_store import PATIENCE, ObjectPath
 from bench.places import (
@@ -42,6 +42,7 @@ from bench.schemas import (
     RENAMES_SCHEMA,
     SCHEMA_VERSION,
     SPEED_SCHEMA,
+    to_frame,
 )
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "published",
     "root",
     "speed_files",
+    "to_frame",
     "why_not_writable",
 ]
 
@@ -101,6 +103,27 @@ def read(path: Place, schema: pa.Schema, columns: Sequence[str] | None = None) -
     return table
 
 
+def sets_in(place: Place) -> list[dict[str, Any]]:
+    """The results sets that a file of speeds holds, rows of SETS_SCHEMA.
+
+    The whole file is checked; its rows are read only where its footer does not tell.
+
+    Raises UnreadableFile as `read` does.
+    """
+    try:
+        with integrity.opened(_content(place)) as file:
+            _check_schema(file, SPEED_SCHEMA)
+            metadata = file.schema_arrow.metadata or {}
+            if integrity.KEY in metadata and summaries.KEY in metadata:
+                return summaries.from_json(metadata[summaries.KEY])
+    except UnreadableFile:
+        raise
+    except (OSError, pa.ArrowException, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UnreadableFile(f"not readable as Parquet: {reason}") from error
+    return summaries.of(read(place, SPEED_SCHEMA, summaries.COLUMNS))
+
+
 def _check_schema(file: pq.ParquetFile, schema: pa.Schema) -> set[str]:
     """The names of the file's columns, which are found to be those of the schema, or some."""
     actual = file.schema_arrow
@@ -137,6 +160,8 @@ def serialised(table: pa.Table) -> bytes:
         b"schema_version": SCHEMA_VERSION.encode(),
         integrity.KEY: integrity.UNKNOWN,
     }
+    if table.schema.equals(SPEED_SCHEMA):
+        metadata[summaries.KEY] = summaries.to_json(table)
     file = io.BytesIO()
     pq.write_table(
         table.replace_schema_metadata(metadata),
@@ -265,17 +290,6 @@ def load(
         wanted = schema if columns is None else pa.schema([schema.field(c) for c in columns])
         return to_frame(wanted.empty_table()), problems
     return pd.concat(reversed(kept), ignore_index=True), problems
-
-
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A frame with missing values in every type: whole numbers stay whole numbers."""
-    nullable: dict[pa.DataType, Any] = {
-        pa.int32(): pd.Int32Dtype(),
-        pa.int64(): pd.Int64Dtype(),
-        pa.bool_(): pd.BooleanDtype(),
-    }
-    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
-    return frame
 
 
 def speed_table(

@@ -80,7 +80,7 @@ class Shown:
     def key(self) -> str | None:
         """What names all of this in the cache; None while a run in it still measures."""
         for run in (self.chosen.run, self.chosen.beside):
-            if run is not None and not data.is_published(self.files, run):
+            if run is not None and not data.is_published(run):
                 return None
         facts = repr((self.files, self.chosen, self.names, self.estimates))
         return hashlib.sha256(facts.encode()).hexdigest()

@@ -4,6 +4,7 @@ Every cache is keyed by the files' names, times and sizes, so a new file is seen
 and nothing is read twice. Frames are copied out of the cache; nobody can change another's.
 """
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import streamlit as st
 
-from bench import catalogue, expected, licences, points, presets, results, runs, state, store
+from bench import catalogue, expected, index, licences, points, presets, results, runs, state, store
 from bench.errors import BenchError, InvalidRequest, UnreadableFile
 from bench.expected import Expectation
 from bench.records import Protocol, Workload
@@ -22,7 +22,8 @@ from bench.records import Protocol, Workload
 POINT = ("architecture", "image_size")
 OPERATIONS = ("multiply_adds", "activations")
 
-Signature = tuple[store.File, ...]
+# Names the versions of all files; see bench.index.
+Signature = str
 
 
 def folder() -> Path:
@@ -34,45 +35,55 @@ def folder() -> Path:
     return state.data_folder(asked) if asked else store.SHIPPED
 
 
+def _index() -> index.Index:
+    """The results sets there are now."""
+    data = folder()
+    if index.is_known(data):
+        return index.of(data)
+    with st.spinner("Looking for results …"):
+        return index.of(data)
+
+
 def speed_signature() -> Signature:
     """What identifies the speed files as they are now."""
-    return store.find(folder()).speed
+    return _index().signature
 
 
 def accuracy_signature() -> Signature:
     """What identifies the accuracy files as they are now."""
-    return store.find(folder()).accuracy
+    return _index().accuracy_signature
 
 
-@st.cache_data(max_entries=4, show_spinner="Reading results …")
-def _speed(signature: Signature) -> tuple[pa.Table, list[store.Problem]]:
-    """All speeds, as Arrow: a tenth of what a frame with its lists costs to take out again."""
-    files = [file.place for file in signature]
-    frame, problems = store.load(files, store.SPEED_SCHEMA, points.SPEED_COLUMNS, replaces="run")
-    schema = pa.schema([store.SPEED_SCHEMA.field(name) for name in points.SPEED_COLUMNS])
-    return pa.Table.from_pandas(frame, schema, preserve_index=False), problems
+@st.cache_data(max_entries=16, show_spinner="Reading results …")
+def _rows(signature: Signature, run: str) -> pa.Table:  # noqa: ARG001 - which version
+    """A results set, as Arrow: a tenth of what a frame with its lists costs to take out again."""
+    return _index().rows([run])
 
 
-def _speed_of(signature: Signature, run: str | None = None) -> pd.DataFrame:
-    """The speeds of one results set, or of all."""
-    table = _speed(signature)[0]
-    return store.to_frame(table if run is None else table.filter(pc.equal(table["run"], run)))
+def _speed_of(signature: Signature, run: str) -> pd.DataFrame:
+    """The speeds of one results set. Raises UnreadableFile where it was damaged since."""
+    return store.to_frame(_rows(signature, run))
+
+
+@st.cache_data(max_entries=2, show_spinner="Reading results …")
+def _known_table(signature: Signature, device: str, kind: str) -> pa.Table:  # noqa: ARG001
+    return _index().known_speeds(device=device, device_kind=kind)
+
+
+def _known_speeds(signature: Signature, device: str, kind: str) -> pd.DataFrame:
+    """The speeds from which a device's are foretold."""
+    return store.to_frame(_known_table(signature, device, kind))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _accuracy(signature: Signature) -> tuple[pd.DataFrame, list[store.Problem]]:
-    files = [file.place for file in signature]
+def _accuracy(signature: Signature) -> tuple[pd.DataFrame, list[store.Problem]]:  # noqa: ARG001
+    files = [file.place for file in _index().accuracy]
     return store.load(files, store.ACCURACY_SCHEMA, replaces="snapshot")
 
 
 def problems(files: "Files") -> list[store.Problem]:
     """What was left out, each with its reason."""
-    return [*store.find(folder()).problems, *_left_out(files.speed, files.accuracy)]
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _left_out(speed: Signature, accuracy: Signature) -> list[store.Problem]:
-    return _speed(speed)[1] + _accuracy(accuracy)[1]
+    return [*_index().problems, *_accuracy(files.accuracy)[1]]
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -85,31 +96,27 @@ def datasets(accuracy: Signature) -> dict[str, list[str]]:
     }
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _published_sets(speed: Signature) -> pd.DataFrame:
-    return results.results_sets(_speed_of(speed))
-
-
 def sets(speed: Signature) -> pd.DataFrame:
     """One row per results set (results.results_sets), with a unique `label` for menus.
 
     Runs that are still measuring are sets too, as soon as they have a figure.
     """
-    frame = _published_sets(speed)
-    known = set(frame["run"])
+    known = _index().places
     living = [
         results.results_sets(live)
         for status in runs.list_runs(folder())
         if status.run not in known and not (live := _live(status.run)).empty
     ]
     if not living:
-        return _labelled_sets(speed)
-    return _labelled(pd.concat([*living, frame], ignore_index=True))
+        return _labelled_sets(speed).copy(deep=False)
+    return _labelled(pd.concat([*living, _index().sets], ignore_index=True))
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _labelled_sets(speed: Signature) -> pd.DataFrame:
-    return _labelled(_published_sets(speed))
+# One frame for all sessions, which keep it in their callbacks: of 10,000 sets it is 6 MB. `sets`
+# hands out copies whose columns pandas parts at the first change.
+@functools.lru_cache(maxsize=4)
+def _labelled_sets(speed: Signature) -> pd.DataFrame:  # noqa: ARG001 - which version
+    return _labelled(_index().sets)
 
 
 def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
@@ -137,9 +144,9 @@ class Files:
     accuracy: Signature
 
 
-def is_published(files: Files, run: str) -> bool:
+def is_published(run: str) -> bool:
     """Whether a results set is whole: in a file, and not in the journal of a run."""
-    return run in set(_published_sets(files.speed)["run"])
+    return run in _index().places
 
 
 def points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFrame:
@@ -150,7 +157,7 @@ def points_of(files: Files, run: str, measure: str, dataset: str) -> pd.DataFram
     Operations that its source does not count are the catalogue's.
     Raises InvalidRequest as that does.
     """
-    if is_published(files, run):
+    if is_published(run):
         return joined(files.speed, files.accuracy, run, measure, dataset)
     accuracy = _accuracy(files.accuracy)[0]
     live = _live(run)
@@ -182,7 +189,7 @@ class Options:
 
 def options_of(files: Files, run: str, measure: str, dataset: str) -> Options:
     """What there is among `points_of` these. Raises InvalidRequest as that does."""
-    if is_published(files, run):
+    if is_published(run):
         return _options(files.speed, files.accuracy, run, measure, dataset)
     return _options_in(points_of(files, run, measure, dataset))
 
@@ -237,8 +244,9 @@ def _estimates(speed: Signature, of_set: pd.DataFrame, measure: str) -> pd.DataF
 def _belief(speed: Signature, run: str, *circumstances: str | None) -> Any:
     """estimate.belief_about a results set: about a second, and the same while a run measures."""
     estimate = presets.estimating()
-    known = estimate.knowledge(_speed_of(speed), catalogue.operations(folder()))
     target = pd.Series(circumstances, index=list(estimate.CIRCUMSTANCES), dtype=object)
+    speeds = _known_speeds(speed, target["device"], target["device_kind"])
+    known = estimate.knowledge(speeds, catalogue.operations(folder()))
     return estimate.belief_about(known, target, run=run)
 
 
@@ -284,16 +292,16 @@ def _licences(data: str) -> dict[str, str]:
 @st.cache_data(max_entries=2, show_spinner=False)
 def best_of_each_family(speed: Signature, accuracy: Signature) -> list[tuple[str, int]]:
     """presets.best_of_each_family, cached."""
-    return presets.best_of_each_family(
-        _published_sets(speed), _speed_of(speed), _accuracy(accuracy)[0]
-    )
+    published = _index().sets
+    rows = _speed_of(speed, results.reference_run(published))
+    return presets.best_of_each_family(published, rows, _accuracy(accuracy)[0])
 
 
 @st.cache_data(max_entries=8, show_spinner="Choosing what to measure …")
 def minute(speed: Signature, *, device: str, kind: str, precision: str) -> list[tuple[str, int]]:
     """presets.minute for a device, cached. Raises InvalidRequest as that does."""
     return presets.minute(
-        _speed_of(speed),
+        _known_speeds(speed, device, kind),
         catalogue.operations(folder()),
         catalogue.work_list(preset="all", data=folder()),
         device=device,
@@ -338,4 +346,5 @@ def expectation(
         for measure in measures
     ]
     protocol = Protocol(precision=precision)
-    return expected.expect(asked, device, kind, protocol=protocol, speed=_speed_of(speed))
+    speeds = _known_speeds(speed, device, kind)
+    return expected.expect(asked, device, kind, protocol=protocol, speed=speeds)

@@ -63,22 +63,21 @@ def report(
             "python -m pip install -r requirements.txt"
         ) from error
     from bench import atomic, catalogue, licences
-    from bench.results import labels, reference_run, results_sets
+    from bench.results import labels, reference_run
 
     _refuse_to_overwrite(file, force=force)
-    speed, accuracy = cli_sets.speed(data), cli_sets.accuracy(data)
-    sets = results_sets(speed)
-    sets = sets.assign(label=labels(sets))
-    by_id = {str(row["run"]): row for _, row in sets.iterrows()}
+    found, accuracy = cli_sets.index(data), cli_sets.accuracy(data)
+    sets = found.sets.assign(label=labels(found.sets))
     first = (
-        cli_sets.run_id(results, by_id)
+        cli_sets.run_id(results, found.places)
         if results
         else reference_run(sets[sets["measures"].astype(bool)])
     )
-    runs = [first] if beside is None else [first, cli_sets.run_id(beside, by_id)]
+    runs = [first] if beside is None else [first, cli_sets.run_id(beside, found.places)]
     if len(set(runs)) < len(runs):
         raise InvalidRequest(f"{first} cannot be laid beside itself")
-    of_sets = [speed[speed["run"] == run] for run in runs]
+    by_id = {run: sets[sets["run"] == run].iloc[0] for run in runs}
+    of_sets = [cli_sets.speed(found, run) for run in runs]
     chosen = Selection(
         run=runs[0],
         measure=measure or cli_sets.first_measure(of_sets[0]),
