@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench import atomic, object_store, places, points, results, state, store
-from bench.errors import InvalidRequest, UnreadableFile
+from bench.errors import InvalidRequest, Unreachable, UnreadableFile
 from bench.places import File, Place, Problem
 from bench.records import MEASURES
 from bench.schemas import INDEX_SCHEMA, SETS_SCHEMA, SPEED_SCHEMA
@@ -101,7 +101,11 @@ class _Memory:
     """What this process knows of a data folder."""
 
     entries: dict[File, list[Entry]] = field(default_factory=dict)
+    files: tuple[File, ...] = ()
     index: Index | None = None
+    # What an object store did not give is asked for again, a while later.
+    unanswered: set[File] = field(default_factory=set)
+    ask_again_s: float = 0.0
     written: int = -1
     rests_until_s: float = 0.0
     busy: threading.Lock = field(default_factory=threading.Lock)
@@ -137,17 +141,19 @@ def is_known(data: Path) -> bool:
 
 
 def _look(data: Path, files: places.Files, memory: _Memory) -> Index:
-    signature = _signature(files.speed)
     before = memory.index
-    if before is not None and before.signature == signature:
+    is_due = bool(memory.unanswered) and time.monotonic() > memory.ask_again_s
+    if before is not None and memory.files == files.speed and not is_due:
         sets, held, left_out = before.sets, before.places, _problems(memory.entries)
     else:
         _learn(data, files.speed, memory)
+        memory.files = files.speed
         sets, held = _sets(memory.entries)
         left_out = _problems(memory.entries)
     return Index(
         sets,
-        signature,
+        # With what is missing for now, or its coming would not be noticed.
+        _signature([*files.speed, *(f for f in files.speed if f in memory.unanswered)]),
         files.accuracy,
         _signature(files.accuracy),
         (*files.problems, *left_out),
@@ -164,7 +170,7 @@ def _signature(files: Iterable[File]) -> str:
 
 def _learn(data: Path, files: Sequence[File], memory: _Memory) -> None:
     """Find out what is not known yet of these files, in their order, and keep it."""
-    known = memory.entries
+    known = {f: found for f, found in memory.entries.items() if f not in memory.unanswered}
     kept_at = _kept_at(data) if len(files) >= WORTH_KEEPING else None
     kept = False
     if kept_at is not None and not known:
@@ -176,17 +182,25 @@ def _learn(data: Path, files: Sequence[File], memory: _Memory) -> None:
             fresh = dict(zip(unknown, pool.map(_examined, unknown), strict=True))
     else:
         fresh = {file: _examined(file) for file in unknown}
-    memory.entries = {file: known[file] if file in known else fresh[file] for file in files}
+    memory.entries = {
+        file: known[file] if file in known else _entries(fresh[file]) for file in files
+    }
+    memory.unanswered = {file for file, one in fresh.items() if isinstance(one, Unreachable)}
+    memory.ask_again_s = time.monotonic() + places.UNANSWERED_FOR_S
     if kept_at is not None and not kept:
         _keep(kept_at, memory.entries)
 
 
-def _examined(file: File) -> list[Entry]:
-    """The results sets of a file, or one entry with the reason why it is left out."""
+def _examined(file: File) -> list[Entry] | UnreadableFile:
+    """The results sets of a file, or why it is left out."""
     try:
         return store.sets_in(file.place)
     except UnreadableFile as error:
-        return [{"problem": str(error)}]
+        return error
+
+
+def _entries(examined: list[Entry] | UnreadableFile) -> list[Entry]:
+    return [{"problem": str(examined)}] if isinstance(examined, UnreadableFile) else examined
 
 
 def _sets(entries: dict[File, list[Entry]]) -> tuple[pd.DataFrame, dict[str, Place]]:
@@ -248,6 +262,8 @@ def _keep(path: Path, entries: dict[File, list[Entry]]) -> None:
         {"file": str(file.place), "size": file.size, "version": file.version, **entry}
         for file, several in entries.items()
         for entry in several or [{}]
+        # A file that was left out is looked at again by the next process: it may be mended.
+        if entry.get("problem") is None
     ]
     content = store.serialised(pa.Table.from_pylist(rows, INDEX_SCHEMA))
     try:

@@ -116,6 +116,7 @@ def bucket(network, tmp_path, monkeypatch) -> Iterator[object_server.Bucket]:
     yield object_server.Bucket(network, name, state.data_folder(f"s3://{name}/team"))
     network.faults.clear()
     network.everything, network.ignores_conditions = None, False
+    network.gives_no_objects = False
 
 
 @pytest.fixture

@@ -34,13 +34,15 @@ class Network:
 
     faults are used up one by one by requests that write below `prefix`: a status (503, 409, 412,
     403), `cut` (the connection goes in the middle of the PUT) or `lost` (the store has it, its
-    answer is lost). everything: a status with which any request is answered.
+    answer is lost). everything: a status with which any request is answered. gives_no_objects:
+    it lists them and refuses to give them.
     """
 
     port: int
     prefix: str = ""
     faults: collections.deque[int | str] = field(default_factory=collections.deque)
     everything: int | None = None
+    gives_no_objects: bool = False
     ignores_conditions: bool = False
     requests: list[tuple[str, str]] = field(default_factory=list)
 
@@ -152,7 +154,9 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
             self.rfile.read(length)
             self._answer(net.everything, *refusal(net.everything))
             return
-        fault = None
+        fault: int | str | None = None
+        if self.command == "GET" and net.gives_no_objects and key.endswith(".parquet"):
+            fault = 403
         if self.command == "PUT" and net.faults and key.startswith(net.prefix):
             fault = net.faults.popleft()
         if fault == "cut":

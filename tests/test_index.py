@@ -210,3 +210,19 @@ def test_of_a_bucket_each_object_is_read_once_and_a_chosen_set_once_more(bucket,
     assert reads() == []
     assert found.rows([runs[1]])["run"].to_pylist() == [runs[1]]
     assert reads() == [runs[1]]
+
+
+def test_an_object_that_a_store_does_not_give_now_is_asked_for_again(bucket, tmp_path, monkeypatch):
+    run, path = publish(tmp_path / "elsewhere", 1)
+    bucket.put(f"runs/{run}/results.parquet", path.read_bytes())
+    bucket.network.gives_no_objects = True
+    before = index.of(bucket.data)
+    assert run not in before.places
+    assert "access denied" in before.problems[0].reason
+    bucket.network.gives_no_objects = False
+    assert run not in index.of(bucket.data).places, "not at every look"
+    index._memories[bucket.data.resolve()].ask_again_s = 0.0  # as a while later
+    after = index.of(bucket.data)
+    assert run in after.places
+    assert not after.problems
+    assert after.signature != before.signature
