@@ -43,8 +43,9 @@ $(VENV)/installed: requirements.txt constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -r tests/requirements.txt
+$(VENV)/installed-tests: $(VENV)/installed requirements-ray.txt tests/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check \
+	    -r requirements-ray.txt -r tests/requirements.txt
 	@touch $@
 
 # The browser tests drive an installed Chromium. Where this is Debian and we may, it is installed.

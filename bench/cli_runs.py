@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from bench import cli_output as out
+from bench.cli_executor import ExecutorName
 from bench.errors import DeviceBusy, InvalidRequest
 from bench.records import LAYOUTS, MEASURES, PRECISIONS
 
@@ -49,6 +50,14 @@ class Duration(click.ParamType[float]):
     help="What to measure; may be repeated.",
 )
 @click.option("--device", help="cpu, cuda:0, ...  [default: the first GPU, else the CPU]")
+@click.option(
+    "--executor",
+    type=ExecutorName(),
+    default="local",
+    show_default=True,
+    help="On this machine, or on all devices of one kind of a Ray cluster: --device cuda, "
+    "cuda:A100 or cpu.",
+)
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
@@ -95,6 +104,7 @@ def run(
     *,
     measures: tuple[str, ...],
     device: str | None,
+    executor: str,
     precision: str | None,
     layout: str,
     compiled: str,
@@ -121,7 +131,7 @@ def run(
         _refuse_options_beside_resume()
         start = partial(runs.resume, resume, data, by=runs.COMMAND_LINE, queue=queue)
     else:
-        device = device or _first_device()
+        device = device or _first_device(executor)
         kind = device.partition(":")[0]
         precision = precision or ("amp-fp16" if kind == "cuda" else "fp32")
         protocol = Protocol(precision=precision, layout=layout, compiled=compiled)
@@ -137,6 +147,7 @@ def run(
             title=" ".join(patterns) or preset or "",
             time_limit_s=time_limit,
             largest_multiply_adds=None if max_gmacs is None else round(max_gmacs * 1e9),
+            executor=executor,
         )
         start = partial(runs.submit, request, data, by=runs.COMMAND_LINE, queue=queue)
     try:
@@ -367,7 +378,10 @@ def _known_speeds(data: Path, target: dict[str, Any]) -> "pd.DataFrame":
     )
 
 
-def _first_device() -> str:
+def _first_device(executor: str) -> str:
+    if executor == "ray":
+        # Which of several kinds is said when the cluster is asked.
+        return "cuda"
     from bench.devices import devices
 
     return devices()[0].id

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import locks
+from bench.errors import InvalidRequest, NotAllowed
 from bench.worker_process import ROOT
 
 # What an NVIDIA driver (on Linux, in WSL, on Jetson) or an AMD driver leaves for programs to find.
@@ -75,6 +77,25 @@ def devices(*, refresh: bool = False) -> list[Device]:
 _memory: dict[str, tuple[float, list[Device]]] = {}
 _names: set[str] = set()
 _lock = threading.Lock()
+
+
+def check_device(name: str) -> Device:
+    """The device of this id. Raises InvalidRequest: there is none; NotAllowed: it is not usable."""
+    found = devices()
+    device = next((d for d in found if d.id == name), None)
+    if device is None:
+        raise InvalidRequest(
+            f"there is no device {name!r} here: {', '.join(d.id for d in found)} can be asked for"
+        )
+    if device.reason:
+        raise NotAllowed(f"{device.name} cannot be used: {device.reason}.")
+    return device
+
+
+def busy(device: Device, holder: locks.Holder | None) -> str:
+    """The sentence for a device that a run holds."""
+    run = holder.run if holder and holder.run else "another run"
+    return f"{device.name} is busy with run {run}: wait for it, or cancel it."
 
 
 def _look() -> tuple[list[Device], float]:

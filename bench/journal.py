@@ -137,6 +137,7 @@ class Fold:
     lock: str | None = None
     state: str = "queued"
     error: str | None = None
+    times_queued: int = 0
     attempt: int = 0
     environment: Environment | None = None
     current: Workload | None = None
@@ -169,6 +170,7 @@ def _queued(fold: Fold, values: Mapping[str, Any]) -> None:
         raise InvalidRequest("who and lock are text")
     fold.who, fold.lock = who, lock
     fold.queued_at = fold.queued_at or values["at"]
+    fold.times_queued += 1
     # Resuming a run that had ended opens it again.
     fold.state, fold.error, fold.ended_at = "queued", None, None
 

@@ -100,17 +100,22 @@ def take(device: str, holder: Holder) -> int | None:
     Returns:
         An open descriptor that holds the lock until its last copy is closed; None: it is held.
     """
-    handle = os.open(_path(device, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if not lock_file(handle, _path(device, "lock")):
-            os.close(handle)
+    path = _path(device, "lock")
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            locked = lock_file(handle, path)
+            if locked and is_of(handle, device):
+                write_holder(device, holder)
+                return handle
+        except BaseException:
+            with suppress(OSError):
+                os.close(handle)
+            raise
+        os.close(handle)
+        if not locked:
             return None
-        write_holder(device, holder)
-    except BaseException:
-        with suppress(OSError):
-            os.close(handle)
-        raise
-    return handle
+        # Whoever held it has removed the file since it was opened: see `forget`.
 
 
 def write_holder(device: str, holder: Holder) -> None:

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from bench import catalogue, locks, permission, store, waiting
-from bench.devices import Device, devices, timm_names
-from bench.errors import InvalidRequest, NotAllowed
+from bench.devices import Device, busy, timm_names
+from bench.errors import InvalidRequest
 from bench.permission import Asker
 from bench.run_folder import Request
 
@@ -34,12 +34,6 @@ def why_not(device: Device, data: Path, *, by: Asker) -> str | None:
     if (holder := locks.holder(device.lock)) is not None:
         return busy(device, holder)
     return None
-
-
-def busy(device: Device, holder: locks.Holder | None) -> str:
-    """The sentence for a device that a run holds."""
-    run = holder.run if holder and holder.run else "another run"
-    return f"{device.name} is busy with run {run}: wait for it, or cancel it."
 
 
 def queue_is_full(device: Device) -> str:
@@ -92,19 +86,6 @@ def check(request: Request, data: Path) -> None:
     check_names({workload.architecture for workload in request.workloads})
     if reason := why_no_room(data, rows=count):
         raise InvalidRequest(reason)
-
-
-def check_device(name: str) -> Device:
-    """The device of this id. Raises InvalidRequest: there is none; NotAllowed: it is not usable."""
-    found = devices()
-    device = next((d for d in found if d.id == name), None)
-    if device is None:
-        raise InvalidRequest(
-            f"there is no device {name!r} here: {', '.join(d.id for d in found)} can be asked for"
-        )
-    if device.reason:
-        raise NotAllowed(f"{device.name} cannot be used: {device.reason}.")
-    return device
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -40,6 +40,7 @@ __all__ = [
     "Status",
     "ahead",
     "cancel",
+    "cluster_devices",
     "devices",
     "force_end",
     "list_runs",
@@ -200,6 +201,11 @@ def _tell(what: str, run: str, by: Asker, **facts: object) -> None:
 def _refuse(reason: str | None) -> None:
     if reason is not None:
         raise NotAllowed(reason)
+
+
+def cluster_devices() -> list[Device]:
+    """What can be asked for on the cluster that is set up, if any; it is asked."""
+    return [] if executors.why_no_cluster() else executors.of("ray").devices()
 
 
 def ahead(device: Device) -> int:

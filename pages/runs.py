@@ -51,6 +51,8 @@ def card(now: Status) -> None:
         st.caption(words.escaped(f"Flagged: {flags}"))
     if now.error:
         st.error(words.escaped(now.error[0].upper() + now.error[1:]), icon=":material/error:")
+    for note in now.notes:
+        st.warning(words.escaped(note), icon=":material/dns:")
     if now.damaged:
         st.warning(
             f"{words.counted(now.damaged, 'line')} of its journal could not be read and "

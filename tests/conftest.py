@@ -16,6 +16,7 @@ from selections import RUN_5090
 
 from bench import catalogue, cli, object_store, places, points, state, store
 from pages.ui import charts
+from tests import clusters
 
 ARTEFACTS = harness.REPOSITORY / "tests" / "artefacts"
 
@@ -153,6 +154,21 @@ def models() -> pd.DataFrame:
 def operations() -> pd.DataFrame:
     """The shipped catalogue of operations."""
     return catalogue.operations()
+
+
+@pytest.fixture(scope="session")
+def any_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clusters.Cluster]:
+    """A Ray cluster of two nodes."""
+    with clusters.cluster(tmp_path_factory.mktemp("cluster"), nodes=2) as found:
+        yield found
+
+
+@pytest.fixture
+def cluster(any_cluster: clusters.Cluster, monkeypatch: pytest.MonkeyPatch) -> clusters.Cluster:
+    """The same, named by $RAY_ADDRESS."""
+    for name, value in any_cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    return any_cluster
 
 
 @pytest.fixture(scope="session")

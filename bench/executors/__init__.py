@@ -1,13 +1,17 @@
-"""How a run is started, looked at and ended.
+"""How a run is started, looked at and ended: on this machine, or on a cluster.
 
 An executor starts the supervisor (`bench.supervisor`) and knows whether it lives; the supervisor,
 the journal and the worker are the same under every executor:
 
     local     a detached process of this machine, which measures on one of its devices
+    ray       a job of a Ray cluster, which measures on all devices of one kind at once
 
-`runs` starts, polls and ends runs through this interface, and nothing else starts any.
+`runs` starts, polls and ends runs through this interface, and nothing else starts any. What a
+cluster adds to the sweep itself is in `dispatch` (who measures what) and `ray_sweep` (Ray's part).
 """
 
+import importlib.util
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from bench.run_folder import Request, RunFolder
     from bench.sweep import Outcome
 
-NAMES = ("local",)
+NAMES = ("local", "ray")
 
 # The supervisor's command line for a run's folder and the descriptor of the lock that it inherits;
 # None: it takes the lock itself.
@@ -75,14 +79,21 @@ def of(name: str) -> Executor:
     """The executor of this name. Raises NotAllowed, with the reason, where it is absent."""
     if reason := why_absent(name):
         raise NotAllowed(reason)
-    from bench.executors.local import LocalExecutor  # noqa: PLC0415 - what is chosen, only
+    if name == "ray":
+        from bench.executors.ray_jobs import RayExecutor  # noqa: PLC0415 - needs the extra
+
+        return RayExecutor()
+    from bench.executors.local import LocalExecutor  # noqa: PLC0415 - as the other one
 
     return LocalExecutor()
 
 
 def sweep_of(name: str) -> "Callable[..., Outcome]":
     """What the supervisor calls to measure; takes and returns what `bench.sweep.sweep` does."""
-    del name
+    if name == "ray":
+        from bench.executors.ray_sweep import sweep_on_ray  # noqa: PLC0415 - see `of`
+
+        return sweep_on_ray
     from bench.sweep import sweep  # noqa: PLC0415 - see `of`
 
     return sweep
@@ -93,8 +104,19 @@ def available() -> list[str]:
     return [name for name in NAMES if why_absent(name) is None]
 
 
+def why_no_cluster() -> str | None:
+    """Why no cluster is offered on a page, in one sentence; None: there is one to be asked."""
+    if reason := why_absent("ray"):
+        return reason
+    if not os.environ.get("RAY_ADDRESS"):
+        return "no Ray cluster is named: set RAY_ADDRESS to its dashboard"
+    return None
+
+
 def why_absent(name: str) -> str | None:
     """Why this executor cannot be chosen here, in one sentence; None: it can."""
     if name not in NAMES:
         return f"there is no executor {name!r}: {', '.join(NAMES)} can be asked for"
+    if name == "ray" and importlib.util.find_spec("ray") is None:
+        return "Ray is not installed: pip install -r requirements-ray.txt"
     return None

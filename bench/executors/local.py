@@ -26,13 +26,13 @@ class LocalExecutor:
 
     def check(self, request: Request) -> None:
         """The device must be here and usable."""
-        run_checks.check_device(request.device)
+        devices.check_device(request.device)
 
     def submit(
         self, folder: RunFolder, request: Request, start: Start, *, queue: bool, prepare: Prepare
     ) -> None:
         """Take the device or a place in its queue, and hand it to a new supervisor."""
-        device = run_checks.check_device(request.device)
+        device = devices.check_device(request.device)
         name, holder, lock = _seat(device, folder, queue=queue)
         try:
             prepare(device.lock)
@@ -97,7 +97,7 @@ def _seat(device: Device, folder: RunFolder, *, queue: bool) -> tuple[str, locks
         others = [locks.holder(device.lock), *(holder for _, holder in line)]
         # One that has ended and is about to leave is in nobody's way.
         in_the_way = next((o for o in others if o is not None and not is_over(o)), None)
-        raise DeviceBusy(run_checks.busy(device, in_the_way))
+        raise DeviceBusy(devices.busy(device, in_the_way))
     seat = waiting.take_place(device.lock, holder)
     if seat is None:
         raise DeviceBusy(run_checks.queue_is_full(device))

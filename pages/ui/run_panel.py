@@ -7,7 +7,7 @@ import importlib.util
 
 import streamlit as st
 
-from bench import catalogue, runs
+from bench import catalogue, executors, runs
 from bench.devices import Device
 from bench.errors import BenchError
 from bench.permission import Asker, why_not
@@ -197,7 +197,7 @@ def _dialog() -> None:
 
 def _form() -> None:
     with st.spinner("Looking for devices …"):
-        devices = runs.devices()
+        devices = [*runs.devices(), *_cluster_devices()]
     usable = [device for device in devices if device.usable]
     for device in devices:
         if device.reason:
@@ -220,7 +220,11 @@ def _form() -> None:
         )
     left, right = st.columns(2)
     device = left.selectbox(
-        "Device", usable, format_func=lambda device: device.name, key="run_device"
+        "Device",
+        usable,
+        format_func=lambda device: device.name,
+        key="run_device",
+        help=_why_only_here(),
     )
     precision = right.selectbox(
         "Precision", PRECISIONS.get(device.kind, ["fp32"]), key="run_precision"
@@ -277,11 +281,23 @@ def _form() -> None:
                 for measure in measures
             ),
             device=device.id,
+            executor=device.executor,
             protocol=Protocol(precision=precision),
             who=by.who,
             time_limit_s=minutes * 60.0,
         )
         _start(request, by, queue=promised == WAIT)
+
+
+@st.cache_data(ttl=10.0, show_spinner=False)
+def _cluster_devices() -> list[Device]:
+    """Asked when the form opens, not at every key that is pressed in it."""
+    return runs.cluster_devices()
+
+
+def _why_only_here() -> str | None:
+    reason = executors.why_no_cluster()
+    return words.escaped(f"Of this machine only: {reason}.") if reason else None
 
 
 def _start(request: runs.Request, by: Asker, *, queue: bool) -> None:
