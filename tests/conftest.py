@@ -208,7 +208,7 @@ def browser() -> Iterator[Browser]:
     except FileNotFoundError as error:
         pytest.fail(str(error))
     # What a page needs a second for takes ten where many things run.
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=executable, args=harness.CHROMIUM_FLAGS

@@ -72,7 +72,6 @@ def test_a_stranger_finds_the_best_of_each_family_of_another_card_and_sends_the_
     assert friend.url == page.url
 
 
-@pytest.mark.timeout(900)  # some thirty changes, each a rerun, on three pages
 def test_every_control_survives_the_address_and_reset_puts_each_back(
     page: Page, open_page: Callable[..., Page], server
 ) -> None:
