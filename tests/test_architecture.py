@@ -32,11 +32,7 @@ MEASURING = {
 }
 # Where a process starts that must not load torch, however little it is used.
 LIGHT = ("app", "bench.__main__", "bench.cli", "bench.runs", "bench.supervisor", "bench.sweep")
-# A file over 400 lines asks to be two. One that may be longer stands here with the reason.
-LONGEST = 400
-LONGER_FOR_A_REASON: dict[str, str] = {
-    "tests/test_published_rows.py": "one importer: every way in which a row can be wrong",
-}
+LONGEST = 400  # lines; a longer file asks to be two
 
 
 def module_files() -> dict[str, Path]:
@@ -202,12 +198,9 @@ def test_text_from_files_is_never_html(module: str) -> None:
         for path in [*FILES.values(), *(REPOSITORY / "tests").rglob("*.py")]
     ),
 )
-def test_a_long_file_is_two_or_has_a_reason(path: str) -> None:
+def test_no_file_is_long(path: str) -> None:
     lines = len((REPOSITORY / path).read_text().splitlines())
-    if path in LONGER_FOR_A_REASON:
-        assert lines > LONGEST, f"{path} is short now: take it off the list"
-    else:
-        assert lines <= LONGEST, f"{path} has {lines} lines"
+    assert lines <= LONGEST, f"{path} has {lines} lines"
 
 
 def test_importing_prints_nothing_and_starts_nothing() -> None:
