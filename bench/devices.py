@@ -9,11 +9,13 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench import locks
 from bench.errors import InvalidRequest, NotAllowed
 from bench.worker_process import ROOT
+
+if TYPE_CHECKING:
+    from bench import locks
 
 # What an NVIDIA driver (on Linux, in WSL, on Jetson) or an AMD driver leaves for programs to find.
 GPU_TRACES = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg", "/dev/nvhost-ctrl", "/dev/kfd")
@@ -92,7 +94,7 @@ def check_device(name: str) -> Device:
     return device
 
 
-def busy(device: Device, holder: locks.Holder | None) -> str:
+def busy(device: Device, holder: "locks.Holder | None") -> str:
     """The sentence for a device that a run holds."""
     run = holder.run if holder and holder.run else "another run"
     return f"{device.name} is busy with run {run}: wait for it, or cancel it."

@@ -1,5 +1,6 @@
 """Fixtures that all tests share: the folder beside the project, the real server, the browser."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -21,6 +22,9 @@ from tests import clusters
 ARTEFACTS = harness.REPOSITORY / "tests" / "artefacts"
 
 Failed = pytest.StashKey[bool]()
+
+# Ray reads it once, when the first test imports it, and keeps it for the cluster's tests.
+os.environ["RAY_AUTH_MODE"] = "token"
 
 # How long an example takes says more about who else uses the machine than about our code.
 hypothesis.settings.register_profile("no deadline", deadline=None)

@@ -210,7 +210,7 @@ def test_a_zoom_survives_every_filter(page: Page) -> None:
     still_zoomed_where("rows.every(r => !r.shown || r.image_size == 224)")
     choose(page, "Commercial use", "allowed")
     still_zoomed_where("rows.some(r => r.shown)")
-    choose(page, "Pretraining data", "unknown")
+    choose(page, "Pretraining data", "ImageNet-1k")
     still_zoomed_where("rows.some(r => r.shown)")
     press(page, "Show", "Best of each family")
     still_zoomed_where(BEST_ALONE)
