@@ -173,9 +173,7 @@ def ranked(frame: pd.DataFrame) -> pd.DataFrame:
     on time and accuracy leaves both as they are.
     """
     ordered = _in_order(frame).reset_index(drop=True)
-    ordered["frontier"] = frontier(ordered)
-    ordered["lead"] = leads(ordered)
-    return ordered
+    return ordered.assign(frontier=frontier(ordered), lead=leads(ordered))
 
 
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
@@ -228,13 +226,19 @@ def family_frontiers(frame: pd.DataFrame) -> pd.Series:
     Returns:
         bool, indexed as frame. Of exact twins only the first.
     """
-    order = frame.sort_values(
-        ["seconds_per_image", "top1_percent"], ascending=[True, False], kind="stable"
-    )
-    top1 = order["top1_percent"].astype("float64")
-    best = top1.groupby(order["family"]).cummax()
-    before = best.groupby(order["family"]).shift(fill_value=-math.inf)
-    return (top1 > before).reindex(frame.index)
+    seconds = frame["seconds_per_image"].to_numpy(dtype=float)
+    top1 = frame["top1_percent"].to_numpy(dtype=float)
+    families = pd.factorize(frame["family"])[0]
+    best = [-math.inf] * (int(families.max(initial=-1)) + 1)
+    ahead = np.zeros(len(frame), dtype=bool)
+    order = np.lexsort((-top1, seconds))
+    # Lists, because to take one number out of an array costs more than to compare it.
+    of_order = zip(order.tolist(), families[order].tolist(), top1[order].tolist(), strict=True)
+    for row, own, accuracy in of_order:
+        if accuracy > best[own]:
+            best[own] = accuracy
+            ahead[row] = True
+    return pd.Series(ahead, index=frame.index)
 
 
 def leads(frame: pd.DataFrame) -> pd.Series:
@@ -249,10 +253,11 @@ def leads(frame: pd.DataFrame) -> pd.Series:
     Returns:
         float64, percentage points, indexed as frame; NaN where there is only one family.
     """
-    order = frame.sort_values(["seconds_per_image", "top1_percent"], ascending=[True, False])
-    seconds = order["seconds_per_image"].to_numpy(dtype=float)
-    top1 = order["top1_percent"].to_numpy(dtype=float)
-    families = pd.factorize(order["family"])[0]
+    seconds = frame["seconds_per_image"].to_numpy(dtype=float)
+    top1 = frame["top1_percent"].to_numpy(dtype=float)
+    order = np.lexsort((-top1, seconds))
+    families = pd.factorize(frame["family"])[0][order]
+    seconds, top1 = seconds[order], top1[order]
     rivals = np.full(len(order), math.nan)
     # The best so far, and the best so far of any other family than that one's. Lists, because to
     # take one number out of an array costs more than to compare it.
@@ -278,12 +283,19 @@ def leads(frame: pd.DataFrame) -> pd.Series:
         others = np.flatnonzero(families != families[lonely])
         if len(others):
             rivals[lonely] = top1[others[0]]
-    return pd.Series(top1 - rivals, index=order.index, dtype="float64").reindex(frame.index)
+    found = np.empty(len(order))
+    found[order] = top1 - rivals
+    return pd.Series(found, index=frame.index)
+
+
+def is_test_model(frame: pd.DataFrame) -> pd.Series:
+    """Which points are of timm's own `test_*` models."""
+    return frame["architecture"].str.startswith(TEST_MODELS).astype(bool)
 
 
 def without_test_models(frame: pd.DataFrame) -> pd.DataFrame:
     """The same rows without timm's own `test_*` models."""
-    is_test = frame["architecture"].str.startswith(TEST_MODELS).astype(bool)
+    is_test = is_test_model(frame)
     return frame[~is_test] if is_test.any() else frame
 
 
@@ -300,31 +312,42 @@ def best_of_each_family(frame: pd.DataFrame, by: str = "trade-off") -> pd.DataFr
     """
     if by not in CRITERIA:
         raise InvalidRequest(f"best of each family goes by {', '.join(CRITERIA)}, got {by!r}")
-    keys: dict[str, bool] = {"top1_percent": False, "seconds_per_image": True, "model": True}
-    if by == "trade-off":
-        keys = {"lead": False} | keys
-    elif by == "fastest":
-        keys = {"seconds_per_image": True} | keys
-    best = (
-        without_test_models(frame)
-        .sort_values(list(keys), ascending=list(keys.values()), na_position="last")
-        .drop_duplicates("family")
-    )
-    return best.sort_index()
+    frame = without_test_models(frame)
+    names = ("lead", "top1_percent", "seconds_per_image")
+    lead, top1, seconds = (frame[name].to_numpy(dtype=float) for name in names)
+    keys = {
+        "trade-off": (seconds, -top1, -lead),
+        "accurate": (seconds, -top1),
+        "fastest": (-top1, seconds),
+    }
+    order = np.lexsort(keys[by])  # ranked points that are equal in all of these are sorted by name
+    first = np.unique(pd.factorize(frame["family"])[0][order], return_index=True)[1]
+    return frame.iloc[np.sort(order[first])]
 
 
 def most_accurate_weights(frame: pd.DataFrame, *, in_each_family: bool = False) -> pd.DataFrame:
     """One row per (architecture, image size): of weights that share a speed, the most accurate.
 
     Args:
-        frame: points.
+        frame: points, fastest first (see `ranked`), so that equals are sorted by name.
         in_each_family: one row per family as well: weights pretrained on ImageNet-22k are a family
             of their own, though they share their speed with others.
     """
-    keys = ["architecture", "image_size"] + (["family"] if in_each_family else [])
-    few = frame[list(dict.fromkeys([*keys, "top1_percent", "model"]))].reset_index(drop=True)
-    best = few.sort_values(["top1_percent", "model"], ascending=[False, True])
-    return frame.iloc[np.sort(best.drop_duplicates(keys).index)]
+    order = np.argsort(-frame["top1_percent"].to_numpy(dtype=float), kind="stable")
+    keys = speeds(frame)
+    if in_each_family:
+        families, names = pd.factorize(frame["family"])
+        keys = keys * len(names) + families
+    return frame.iloc[np.sort(order[np.unique(keys[order], return_index=True)[1]])]
+
+
+def speeds(frame: pd.DataFrame) -> np.ndarray:
+    """A number for each row, the same for those that share architecture and image size; int64."""
+    sizes = frame["image_size"].to_numpy(dtype="int64")
+    numbers: np.ndarray = (
+        sizes + (sizes.max(initial=0) + 1) * pd.factorize(frame["architecture"])[0]
+    )
+    return numbers
 
 
 def within_budget(

@@ -12,7 +12,7 @@ from drawing import encodings, layer_with, rows_of, spec_of, units
 from selections import RUN_2022
 
 from bench.points import points, without_test_models
-from pages.ui import charts
+from pages.ui import charts, speed_charts
 from pages.ui.views import PICKED
 
 MEASURES = ("throughput", "latency", "training")
@@ -36,6 +36,20 @@ def test_the_specification_is_the_same_byte_for_byte_however_often_it_is_built(
     for measure in MEASURES:
         spec_of(axes, measure=measure, families=("levit",))
     assert json.dumps(spec_of(axes)) == first
+
+
+@views
+def test_a_specification_fitted_to_other_axes_and_colours_is_the_one_built_with_them(
+    cost_axes: dict[str | None, charts.Domains], cost: str | None
+) -> None:
+    other = charts.Domains((1.0, 2.0), (3.0, 4.0), (5.0, 6.0) if cost else None)
+    for axes, families in ((cost_axes[cost], ()), (cost_axes[cost], ("levit",)), (other, ("vgg",))):
+        built = spec_of(axes, families=families, cost=cost)
+        nominal = spec_of(other, families=("beit",), cost=cost)
+        fitted = speed_charts.fitted(nominal, axes, charts.colours(families))
+        # Altair names its views by what is in them.
+        one, same = (re.sub(r"view_\w+", "view", json.dumps(spec)) for spec in (fitted, built))
+        assert one == same
 
 
 @views

@@ -204,7 +204,9 @@ def _chart(
     picked: tuple[str, int] | None,
 ) -> Chart:
     chosen, left = shown.chosen, shown.left
-    found = [one for one in (shown.everything, shown.beside_everything) if one is not None]
+    columns = ["architecture", "seconds_per_image", "top1_percent", *([cost] if cost else [])]
+    both = (shown.everything, shown.beside_everything)
+    found = [frame[columns] for frame in both if frame is not None]
     if not chosen.test_models:
         found = [without_test_models(frame) for frame in found]
     axes = charts.domains(found, cost)

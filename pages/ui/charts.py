@@ -110,108 +110,185 @@ def drawn(
         label_all: label what fits of all points, not of the frontier alone.
         cost: the column that stands against time instead of accuracy.
     """
-    frames = [_rows(points, colour_domain, cost=cost)]
     through = frontier if lines is None else pd.concat([frontier, lines]).drop_duplicates(KEYS)
-    only_line = through[~_among(through, points)]
-    frames.append(_with_blanks(_places_of(only_line, colour_domain, cost=cost), frames[0]))
+    parts = [
+        _bubbles(points, colour_domain, cost=cost),
+        _places_of(through[~_among(through, points)], colour_domain, cost=cost),
+    ]
     if beside is not None and not beside.empty:
-        frames.append(_rows(beside, colour_domain, cost=cost).assign(beside=True, frontier=False))
-    rows = pd.concat(frames, ignore_index=True)
+        diamonds = _bubbles(beside, colour_domain, cost=cost)
+        no = np.zeros(len(diamonds["model"]), dtype=bool)
+        parts.append(diamonds | {"beside": ~no, "frontier": no})
+    rows = _stacked(parts)
     rows["line"] = ~rows["beside"] & (False if lines is None else _among(rows, lines))
-    rows["set"] = np.where(rows["beside"], names[1], names[0])
-    wanted = search.strip().casefold()
-    rows["hit"] = (
-        rows["model"].str.casefold().str.contains(wanted, regex=False) if wanted else False
-    )
-    if picked is not None:
-        # Its point may be drawn by more accurate weights of the same architecture.
-        same = rows["model"].str.partition(".")[0] == picked[0].partition(".")[0]
-        rows["hit"] |= same & (rows["image_size"] == picked[1])
-    rows = rows.sort_values(
-        ["hit", "beside", "is_other", "image_size"],
-        ascending=[True, True, False, False],
-        kind="stable",
-    ).reset_index(drop=True)
+    rows["set"] = np.where(rows["beside"], names[1], names[0]).astype(object)
+    rows["hit"] = _hits(rows, search, picked)
+    order = np.lexsort((-rows["image_size"], ~rows["is_other"], rows["beside"], rows["hit"]))
+    rows = {name: column[order] for name, column in rows.items()}
     if cost is not None:
-        rows = rows.assign(frontier=False)  # it is one of accuracy
-    rows = labels.labelled(rows, *_places(rows, axes), label_all=label_all)
-    rows = rows.drop(columns=["is_other", "lead_points"])
+        rows["frontier"] = np.zeros(len(order), dtype=bool)  # it is one of accuracy
+    rows |= labels.labels(rows, *_places(rows, axes), label_all=label_all)
+    del rows["is_other"], rows["lead_points"]
     if cost is not None:
-        rows = rows.drop(columns="frontier")
+        del rows["frontier"]
     else:
-        rows = rows.assign(trend=False)
+        rows["trend"] = np.zeros(len(order), dtype=bool)
         if trends is not None:
-            ends = _with_blanks(_trend_rows(trends, colour_domain), rows)
-            rows = pd.concat([rows, ends], ignore_index=True)
-    return rows.astype(dict.fromkeys(REPEATED, "category"))
-
-
-def _among(rows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
-    keys = set(zip(*(others[key].tolist() for key in KEYS), strict=True))
-    own = zip(*(rows[key].tolist() for key in KEYS), strict=True)
-    return np.fromiter((key in keys for key in own), dtype=bool, count=len(rows))
-
-
-def _places_of(
-    points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | None
-) -> pd.DataFrame:
-    """What places a point, and gives it its colour."""
-    coloured = points["family"].isin(colour_domain)
-    rows = pd.DataFrame(
+            rows = _stacked([rows, *_trend_ends(trends, colour_domain)])
+    return pd.DataFrame(
         {
-            "model": points["model"],
-            "family": points["family"],
-            "colour": points["family"].where(coloured, OTHER),
-            "is_other": ~coloured,
-            "image_size": points["image_size"].astype("int32"),
-            "top1": points["top1_percent"],
-            "seconds": points["seconds_per_image"],
-            "frontier": points["frontier"].astype(bool),
+            name: pd.Categorical(column) if name in REPEATED else column
+            for name, column in rows.items()
         }
     )
+
+
+# A chart's rows while they are put together: columns of one length. A frame's every step costs
+# more than these columns' work.
+Columns = dict[str, np.ndarray]
+
+
+def _among(rows: pd.DataFrame | Columns, others: pd.DataFrame) -> np.ndarray:
+    keys = set(zip(*(others[key].tolist() for key in KEYS), strict=True))
+    own = zip(*(rows[key].tolist() for key in KEYS), strict=True)
+    return np.fromiter((key in keys for key in own), dtype=bool, count=len(rows["model"]))
+
+
+def _hits(rows: Columns, search: str, picked: tuple[str, int] | None) -> np.ndarray:
+    """What the search finds, and the point of the model whose card is open."""
+    wanted = search.strip().casefold()
+    found = [bool(wanted) and wanted in model.casefold() for model in rows["model"]]
+    hits = np.array(found, dtype=bool)
+    if picked is not None:
+        # Its point may be drawn by more accurate weights of the same architecture.
+        architecture = picked[0].partition(".")[0]
+        same = [model.partition(".")[0] == architecture for model in rows["model"]]
+        hits |= np.array(same, dtype=bool) & (rows["image_size"] == picked[1])
+    return hits
+
+
+def _places_of(points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | None) -> Columns:
+    """What places a point, and gives it its colour."""
     if cost is not None:
-        rows["cost"] = points[cost].astype("float64")
-        rows = rows[rows["cost"].notna()]
+        points = points[points[cost].notna()]
+    family = points["family"].to_numpy(dtype=object)
+    coloured = points["family"].isin(colour_domain).to_numpy(dtype=bool)
+    rows = {
+        "model": points["model"].to_numpy(dtype=object),
+        "family": family,
+        "colour": np.where(coloured, family, OTHER),
+        "is_other": ~coloured,
+        "image_size": points["image_size"].to_numpy(dtype="int32"),
+        "top1": points["top1_percent"].to_numpy(dtype=float),
+        "seconds": points["seconds_per_image"].to_numpy(dtype=float),
+        "frontier": points["frontier"].to_numpy(dtype=bool),
+    }
+    if cost is not None:
+        rows["cost"] = points[cost].to_numpy(dtype=float)
     return rows
 
 
-def _rows(points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | None) -> pd.DataFrame:
+def described(points: pd.DataFrame) -> pd.DataFrame:
+    """The same points with what a tooltip says of each, whatever else is selected: see TEXTS.
+
+    Args:
+        points: points.POINT_COLUMNS.
+    """
+    low, high = (
+        points[f"seconds_{end}"].to_numpy(dtype=float, na_value=math.nan) for end in ("low", "high")
+    )
+    times = zip(
+        points["estimated"].tolist(),
+        points["seconds_per_image"].tolist(),
+        low.tolist(),
+        high.tolist(),
+        strict=True,
+    )
+    batches, parameters = (
+        points[name].to_numpy(dtype=float, na_value=math.nan).tolist()
+        for name in ("batch_size", "parameters")
+    )
+    flags = points["flags"].tolist()
+    said = {
+        "time_text": (
+            (words.estimated_time if guessed else words.time_with_interval)(*one)
+            for guessed, *one in times
+        ),
+        "rate_text": map(words.rate, points["images_per_s"].tolist()),
+        "batch_text": (f"{n:.0f}" if math.isfinite(n) else words.UNKNOWN for n in batches),
+        "parameters_text": map(words.millions, parameters),
+        "flags_text": map(words.flags, flags),
+    }
+    # As Python's own strings, of which a frame takes the rows of all columns at once.
+    texts = {
+        name: pd.Series(list(column), index=points.index, dtype=object)
+        for name, column in said.items()
+    }
+    return points.assign(
+        **texts, flagged=np.array([one is not None and len(one) > 0 for one in flags], bool)
+    )
+
+
+# The chart's columns of text -> those of `described`.
+TEXTS = {
+    "time": "time_text",
+    "rate": "rate_text",
+    "batch": "batch_text",
+    "parameters": "parameters_text",
+    "flags": "flags_text",
+}
+
+
+def _bubbles(points: pd.DataFrame, colour_domain: Sequence[str], *, cost: str | None) -> Columns:
     """Bubbles: places, and what a tooltip says."""
     if cost is not None:
         points = points[points[cost].notna()]
-    low, high = (points[f"seconds_{end}"].astype("float64") for end in ("low", "high"))
-    times = zip(
-        points["estimated"].astype(bool), points["seconds_per_image"], low, high, strict=True
-    )
-    others = points["others"] if "others" in points else pd.Series(0, index=points.index)
-    return _places_of(points, colour_domain, cost=cost).assign(
-        low=low,
-        high=high,
-        time=[
-            (words.estimated_time if guessed else words.time_with_interval)(*one)
-            for guessed, *one in times
-        ],
-        rate=points["images_per_s"].map(words.rate),
-        batch=points["batch_size"].astype("string").fillna(words.UNKNOWN),
-        parameters=points["parameters"].astype("float64").map(words.millions),
-        lead=points["lead"].map(words.points),
-        lead_points=points["lead"],
-        flags=points["flags"].map(words.flags),
-        estimated=points["estimated"].astype(bool),
-        flagged=np.array([flags is not None and len(flags) > 0 for flags in points["flags"]], bool),
-        others=others.map(words.other_weights),
-        beside=False,
-        shown=True,
-    )
+    if "flagged" not in points:  # a cache may have described them already
+        points = described(points)
+    count = len(points)
+    others = points["others"].tolist() if "others" in points else [0] * count
+    lead = points["lead"].to_numpy(dtype=float)
+    rows = _places_of(points, colour_domain, cost=cost)
+    for end in ("low", "high"):
+        rows[end] = points[f"seconds_{end}"].to_numpy(dtype=float, na_value=math.nan)
+    rows |= {name: points[text].to_numpy(dtype=object) for name, text in TEXTS.items()}
+    rows |= {
+        "lead": np.array([words.points(value) for value in lead.tolist()], dtype=object),
+        "lead_points": lead,
+        "estimated": points["estimated"].to_numpy(dtype=bool),
+        "flagged": points["flagged"].to_numpy(dtype=bool),
+        "others": np.array([words.other_weights(number) for number in others], dtype=object),
+        "beside": np.zeros(count, dtype=bool),
+        "shown": np.ones(count, dtype=bool),
+    }
+    return rows
 
 
-def _places(rows: pd.DataFrame, axes: Domains) -> tuple[np.ndarray, np.ndarray]:
+def _stacked(parts: Sequence[Columns]) -> Columns:
+    """One below the other, with the first one's columns: nothing, no or unknown where missing."""
+    blanks = {"b": False, "i": 0, "f": math.nan, "O": ""}
+    first = parts[0]
+    counts = [len(next(iter(part.values()))) for part in parts]
+    return {
+        name: np.concatenate(
+            [
+                part[name]
+                if name in part
+                else np.full(count, blanks[column.dtype.kind], column.dtype)
+                for part, count in zip(parts, counts, strict=True)
+            ]
+        )
+        for name, column in first.items()
+    }
+
+
+def _places(rows: Columns, axes: Domains) -> tuple[np.ndarray, np.ndarray]:
     """Where rows lie on the plot: from its left end, and from its top, as shares of it."""
-    right = _share(np.log(rows["seconds"].to_numpy(dtype=float)), np.log(axes.seconds))
+    right = _share(np.log(rows["seconds"]), np.log(axes.seconds))
     if axes.cost is None:
-        up = _share(rows["top1"].to_numpy(dtype=float), np.array(axes.top1_percent))
+        up = _share(rows["top1"], np.array(axes.top1_percent))
     else:
-        up = _share(np.log(rows["cost"].to_numpy(dtype=float)), np.log(axes.cost))
+        up = _share(np.log(rows["cost"]), np.log(axes.cost))
     return right, 1 - up
 
 
@@ -220,30 +297,17 @@ def _share(values: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _trend_rows(trends: pd.DataFrame, colour_domain: Sequence[str]) -> pd.DataFrame:
+def _trend_ends(trends: pd.DataFrame, colour_domain: Sequence[str]) -> list[Columns]:
     """Both ends of each family's line; on a logarithmic axis it is straight."""
-    is_coloured = trends["family"].isin(colour_domain)
-    line = pd.DataFrame(
+    family = trends["family"].to_numpy(dtype=object)
+    coloured = trends["family"].isin(colour_domain).to_numpy(dtype=bool)
+    return [
         {
-            "family": trends["family"],
-            "colour": trends["family"].where(is_coloured, OTHER),
-            "trend": True,
+            "family": family,
+            "colour": np.where(coloured, family, OTHER),
+            "trend": np.ones(len(trends), dtype=bool),
+            "seconds": trends[f"seconds_{end}"].to_numpy(dtype=float),
+            "top1": trends[f"top1_{end}"].to_numpy(dtype=float),
         }
-    )
-    return pd.concat(
-        [
-            line.assign(seconds=trends[f"seconds_{end}"], top1=trends[f"top1_{end}"])
-            for end in ("low", "high")
-        ]
-    )
-
-
-def _with_blanks(rows: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
-    """The same rows with every column of others: nothing, no or unknown where they had none."""
-    blanks = {"b": False, "i": 0, "f": math.nan}
-    missing = {
-        str(column): pd.Series(blanks.get(kind.kind, ""), index=rows.index, dtype=kind)
-        for column, kind in like.dtypes.items()
-        if column not in rows
-    }
-    return rows.assign(**missing)[list(like.columns)]
+        for end in ("low", "high")
+    ]

@@ -18,6 +18,7 @@ from bench import catalogue, expected, index, licences, points, presets, results
 from bench.errors import BenchError, InvalidRequest, UnreadableFile
 from bench.expected import Expectation
 from bench.records import Protocol, Workload
+from pages.ui import charts
 
 POINT = ("architecture", "image_size")
 OPERATIONS = ("multiply_adds", "activations")
@@ -209,11 +210,19 @@ def _options_in(frame: pd.DataFrame) -> Options:
     )
 
 
-@st.cache_data(max_entries=64, show_spinner="Joining speed with accuracy …")
 def joined(
     speed: Signature, accuracy: Signature, run: str, measure: str, dataset: str
 ) -> pd.DataFrame:
     """points_of a published results set, cached. Raises InvalidRequest as that does."""
+    return _joined(speed, accuracy, run, measure, dataset).copy(deep=False)
+
+
+# One frame for all sessions, as in _labelled_sets: to take it out of Streamlit's cache costs a
+# tenth of what a reader waits for after a change.
+@functools.lru_cache(maxsize=64)
+def _joined(
+    speed: Signature, accuracy: Signature, run: str, measure: str, dataset: str
+) -> pd.DataFrame:
     rows = _speed_of(speed, run)
     frame = points.points(
         rows,
@@ -223,7 +232,7 @@ def joined(
         dataset=dataset,
         estimates=_estimates(speed, rows, measure),
     )
-    return _with_catalogue(frame)
+    return charts.described(_with_catalogue(frame))
 
 
 def _estimates(speed: Signature, of_set: pd.DataFrame, measure: str) -> pd.DataFrame | None:

@@ -1,26 +1,39 @@
 """What a selection leaves of a results set. Pure: never imports streamlit's widgets."""
 
-from collections import Counter
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench import licences, points
-from bench.points import without_test_models
 from pages.ui import words
 from pages.ui.selection import Selection
+
+# What places a point on the chart, whether it is shown or only a line runs through it.
+PLACED = [
+    "model",
+    "architecture",
+    "family",
+    "image_size",
+    "top1_percent",
+    "seconds_per_image",
+    "parameters",
+    "multiply_adds",
+    "frontier",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
     """What a selection leaves of a results set.
 
-    points are shown, with others: how many weights share the point besides. Shown or not: frontier
-    are the points that its line runs through, lines those that the families' own lines run through,
-    affordable all that take part and are within the budget. emptied_by names the filter that left
-    nothing, None where something is left.
+    points are shown, with others: how many weights share the point besides. Shown or not, and with
+    the columns PLACED alone: frontier are the points that its line runs through, lines those that
+    the families' own lines run through, affordable all that take part and are within the budget.
+    emptied_by names the filter that left nothing, None where something is left.
     """
 
     points: pd.DataFrame
@@ -41,77 +54,89 @@ def apply(frame: pd.DataFrame, chosen: Selection) -> Filtered:
         chosen: what the reader asked to see.
     """
     counts: list[Step] = [
-        ("timm's test models", lambda f: f if chosen.test_models else without_test_models(f)),
-        ("The saved view", lambda f: f[chosen.view.keeps(f)] if chosen.view else f),
-        ("Families", lambda f: _isin(f, "family", chosen.families)),
-        ("Image sizes", lambda f: _isin(f, "image_size", chosen.image_sizes)),
-        (
-            "Pretraining data",
-            lambda f: (
-                f[f["pretraining"].fillna(words.UNKNOWN).isin(chosen.pretraining)]
-                if chosen.pretraining
-                else f
-            ),
-        ),
-        (
-            "Commercial use",
-            lambda f: (
-                f[f["licence"].map(licences.commercial_use).isin(chosen.commercial_use)]
-                if chosen.commercial_use
-                else f
-            ),
-        ),
-        (
-            "Parameters to (M)",
-            lambda f: (
-                f[(f["parameters"] <= chosen.max_parameters).fillna(False)]
-                if chosen.max_parameters is not None
-                else f
-            ),
-        ),
+        ("timm's test models", None if chosen.test_models else _is_no_test_model),
+        ("The saved view", chosen.view.keeps if chosen.view else None),
+        ("Families", _among("family", chosen.families)),
+        ("Image sizes", _among("image_size", chosen.image_sizes)),
+        ("Pretraining data", _among("pretraining", chosen.pretraining)),
+        ("Commercial use", _is_licensed_for(chosen.commercial_use)),
+        ("Parameters to (M)", _within("parameters", high=chosen.max_parameters)),
     ]
-    shows: list[Step] = [
-        (
-            "Best of each family",
-            lambda f: points.best_of_each_family(f, chosen.best_by) if chosen.best_by else f,
-        ),
-    ]
+    shows: list[Step] = [("Best of each family", _is_best_by(chosen.best_by))]
     budget: list[Step] = [
-        ("Slowest (ms)", lambda f: points.within_budget(f, max_s=chosen.max_s)),
-        (
-            "Top-1 from (%)",
-            lambda f: points.within_budget(f, min_top1_percent=chosen.min_top1_percent),
-        ),
+        ("Slowest (ms)", _within("seconds_per_image", high=chosen.max_s)),
+        ("Top-1 from (%)", _within("top1_percent", low=chosen.min_top1_percent)),
     ]
-    frame, emptied_by = _through(counts, frame)
-    ranked = points.ranked(frame)
-    speeds = list(zip(ranked["architecture"], ranked["image_size"], strict=True))
-    sharing = Counter(speeds)
-    ranked["others"] = [sharing[speed] - 1 for speed in speeds]
-    shown, emptied_by = _through(shows + budget, ranked, emptied_by)
-    affordable, _ = _through(budget, ranked)
-    is_line = points.family_frontiers(ranked).reindex(affordable.index)
+    kept, emptied_by = _through(counts, frame)
+    ranked = points.ranked(frame[kept])
+    ranked = ranked.assign(others=_sharing(ranked))
+    within, _ = _through(budget, ranked)
+    is_shown, emptied_by = _through(shows + budget, ranked, emptied_by)
+    few = ranked[PLACED]
     return Filtered(
-        shown,
-        affordable[affordable["frontier"]],
-        affordable[is_line.astype(bool)],
-        affordable,
+        ranked[is_shown],
+        few[within & ranked["frontier"].to_numpy(dtype=bool)],
+        few[within & points.family_frontiers(ranked).to_numpy()],
+        few[within],
         emptied_by,
     )
 
 
-Step = tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]
+# What a filter is called, and which points it leaves; None where the reader asked for nothing.
+Keeps = Callable[[pd.DataFrame], pd.Series | np.ndarray]
+Step = tuple[str, Keeps | None]
 
 
 def _through(
     steps: list[Step], frame: pd.DataFrame, emptied_by: str | None = None
-) -> tuple[pd.DataFrame, str | None]:
-    for name, step in steps:
-        left = step(frame)
-        if left.empty and not frame.empty:
+) -> tuple[np.ndarray, str | None]:
+    """Which rows pass every step, and the name of the one that left nothing."""
+    kept = np.ones(len(frame), dtype=bool)
+    for name, keeps in steps:
+        if keeps is None or not kept.any():
+            continue
+        kept &= np.asarray(keeps(frame), dtype=bool)
+        if not kept.any():
             emptied_by = name
-        frame = left
-    return frame, emptied_by
+    return kept, emptied_by
+
+
+def _is_no_test_model(frame: pd.DataFrame) -> pd.Series:
+    return ~points.is_test_model(frame)
+
+
+def _among(column: str, values: Sequence[Any]) -> Keeps | None:
+    """Values of the column; those unknown are asked for by that word."""
+    if not values:
+        return None
+    unknown = words.UNKNOWN in values
+    return lambda f: f[column].isin(values) | (f[column].isna() & unknown)
+
+
+def _is_licensed_for(readings: Sequence[str]) -> Keeps | None:
+    if not readings:
+        return None
+    return lambda f: f["licence"].map(licences.commercial_use).isin(readings)
+
+
+def _within(column: str, *, low: float | None = None, high: float | None = None) -> Keeps | None:
+    """Both ends count; what is unknown is outside."""
+    if low is None and high is None:
+        return None
+    ends = -math.inf if low is None else low, math.inf if high is None else high
+    return lambda f: f[column].between(*ends).fillna(value=False)
+
+
+def _is_best_by(criterion: str | None) -> Keeps | None:
+    if criterion is None:
+        return None
+    return lambda f: f.index.isin(points.best_of_each_family(f, criterion).index)
+
+
+def _sharing(frame: pd.DataFrame) -> np.ndarray:
+    """With how many other rows each shares its architecture and image size."""
+    _, codes, counts = np.unique(points.speeds(frame), return_inverse=True, return_counts=True)
+    return counts[codes] - 1
 
 
 def one_a_point(frame: pd.DataFrame, chosen: Selection) -> pd.DataFrame:

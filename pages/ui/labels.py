@@ -1,7 +1,8 @@
 """Where a chart's labels go: never over one another, never out of the plot, never on a crowd."""
 
+from collections.abc import Mapping
+
 import numpy as np
-import pandas as pd
 
 LABELS = 8
 HIDDEN_POINTS = 2  # a label that would lie on more than these is left out
@@ -12,16 +13,16 @@ PLOTS = ((520.0, 355.0), (620.0, 355.0), (720.0, 370.0), (880.0, 370.0), (1400.0
 FONT_SIZE, LETTER_WIDTH = 11, 6.4
 
 
-def labelled(
-    rows: pd.DataFrame, right: np.ndarray, down: np.ndarray, *, label_all: bool
-) -> pd.DataFrame:
-    """Adds label, label_align, label_dx and label_dy.
+def labels(
+    rows: Mapping[str, np.ndarray], right: np.ndarray, down: np.ndarray, *, label_all: bool
+) -> dict[str, np.ndarray]:
+    """Each row's label, label_align, label_dx and label_dy; an empty label where it has none.
 
     No two labels overlap, none leaves the plot, none lies on a crowd of points. Searched models
     come first, then the frontier (or all), the greatest lead first.
 
     Args:
-        rows: model, shown, beside, hit, frontier, top1 and lead_points.
+        rows: columns of one length: model, shown, beside, hit, frontier, top1 and lead_points.
         right: where each row lies from the left end of the plot (0) to the right (1).
         down: where it lies from the top (0) to the bottom (1).
         label_all: label what fits of all points, not of the frontier alone.
@@ -29,24 +30,22 @@ def labelled(
     # Where every point lies on each of the plots, in pixels; shape (plots, points).
     x = right * np.array([[width] for width, _ in PLOTS])
     y = down * np.array([[height] for _, height in PLOTS])
-    is_drawn = rows["shown"].to_numpy(dtype=bool)
-    eligible = rows["hit"] | ((rows["frontier"] | label_all) & ~rows["beside"])
-    eligible &= rows["shown"]
-    order = (
-        rows.loc[eligible, ["hit", "frontier", "lead_points"]]
-        .fillna({"lead_points": -99.0})
-        .sort_values(["hit", "frontier", "lead_points"], ascending=False)
-        .index
-    )
+    is_drawn, hit, frontier = rows["shown"], rows["hit"], rows["frontier"]
+    eligible = np.flatnonzero(is_drawn & (hit | ((frontier | label_all) & ~rows["beside"])))
+    lead = np.nan_to_num(rows["lead_points"][eligible], nan=-99.0)
+    order = eligible[np.lexsort((-lead, ~frontier[eligible], ~hit[eligible]))]
     if len(order):  # the most accurate model of all is always named
-        order = order.insert(0, rows.loc[order, "top1"].idxmax())
+        order = np.concatenate([order[[np.argmax(rows["top1"][order])]], order])
     models = [str(model).partition(".")[0] for model in rows["model"]]
-    hits = rows["hit"].tolist()
-    labels = [""] * len(rows)
-    aligns, dxs, dys = ["left"] * len(rows), [0.0] * len(rows), [0.0] * len(rows)
+    found = {
+        "label": np.full(len(models), "", dtype=object),
+        "label_align": np.full(len(models), "left", dtype=object),
+        "label_dx": np.zeros(len(models)),
+        "label_dy": np.zeros(len(models)),
+    }
     taken: list[np.ndarray] = []
     named: set[str] = set()
-    for row in order:
+    for row in order.tolist():
         name = models[row]
         if len(taken) == LABELS or name in named:
             continue
@@ -55,12 +54,13 @@ def labelled(
             if not _is_inside(box) or any(_overlap(box, other) for other in taken):
                 continue
             under = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3]) & is_drawn
-            if hits[row] or under.sum(axis=1).max() <= HIDDEN_POINTS:
+            if hit[row] or under.sum(axis=1).max() <= HIDDEN_POINTS:
                 taken.append(box)
                 named.add(name)
-                labels[row], aligns[row], dxs[row], dys[row] = name, align, dx, dy
+                for column, value in zip(found.values(), (name, align, dx, dy), strict=True):
+                    column[row] = value
                 break
-    return rows.assign(label=labels, label_align=aligns, label_dx=dxs, label_dy=dys)
+    return found
 
 
 def _box(

@@ -59,24 +59,24 @@ def table(shown: pd.DataFrame, rank: str = "Accuracy") -> pd.DataFrame:
         shown: points.POINT_COLUMNS and licence.
         rank: one of RANKS; equals go by accuracy, then by speed.
     """
-    known = shown["licence"].dropna().unique()
+    licences = shown["licence"].drop_duplicates()
     half = (shown["seconds_high"] - shown["seconds_low"]) / 2 / shown["seconds_per_image"] * 100
     rows = shown.assign(
         milliseconds=shown["seconds_per_image"] * 1e3,
-        parameters_m=shown["parameters"].astype("Float64") / 1e6,
-        multiply_adds_g=shown["multiply_adds"].astype("Float64") / 1e9,
-        licence_name=shown["licence"].map({licence: _name(licence) for licence in known}),
-        commercial_use=shown["licence"].map(commercial_use),
+        images_per_s=shown["images_per_s"].round(1),
+        parameters_m=shown["parameters"] / 1e6,
+        multiply_adds_g=shown["multiply_adds"] / 1e9,
+        licence_name=shown["licence"].map({one: _name(one) for one in licences.dropna()}),
+        commercial_use=shown["licence"].map({one: commercial_use(one) for one in licences}),
         interval=half.map(lambda share: f"±{share:.2g} %", na_action="ignore"),
-    )
-    rows["images_per_s"] = rows["images_per_s"].round(1)
+    )[list(COLUMNS)]
     column, ascending = RANKS[rank]
     ties = ["top1_percent", "milliseconds"]
     return rows.sort_values(
         [column, *(name for name in ties if name != column)],
         ascending=[ascending, *(name != "top1_percent" for name in ties if name != column)],
         kind="stable",
-    )[list(COLUMNS)]
+    )
 
 
 def _name(licence: str) -> str:
