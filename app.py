@@ -8,7 +8,7 @@ from contextlib import suppress
 import streamlit as st
 
 from bench.errors import BenchError
-from pages.ui import data, entrance, operations, run_panel, words
+from pages.ui import data, entrance, operations, run_panel, turns, words
 
 page = entrance.open_house()
 st.session_state[entrance.IN_APP] = True
@@ -18,6 +18,7 @@ try:
 except BenchError as error:
     st.error(f"BENCH\\_DATA: {words.escaped(str(error))}.", icon=":material/error:")
     st.stop()
-with suppress(entrance.PageEndsEarly):
-    page.run()
-run_panel.sidebar_foot()
+with turns.turn():
+    with suppress(entrance.PageEndsEarly):
+        page.run()
+    run_panel.sidebar_foot()

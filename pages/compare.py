@@ -14,6 +14,7 @@ from pages.ui import (
     data,
     family_charts,
     notices,
+    turns,
     words,
 )
 from pages.ui import comparison_controls as controls
@@ -236,6 +237,6 @@ def board_as_it_grows() -> None:
 laid = lay()
 models = controls.side_by_side(None if isinstance(laid, str) else titles(laid.pairs))
 if any(data.is_live(run) for run, _ in (asked.left, asked.right)):
-    st.fragment(board_as_it_grows, run_every=1.0)()
+    st.fragment(turns.turn()(board_as_it_grows), run_every=1.0)()
 else:
     board(laid, models)

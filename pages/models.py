@@ -17,6 +17,7 @@ from pages.ui import (
     notices,
     selection,
     speed_charts,
+    turns,
     words,
 )
 from pages.ui.board import Shown
@@ -279,7 +280,7 @@ def draw() -> None:
     downloads.buttons(
         spec,
         rows=drawn.rows.to_pandas,
-        points=partial(board.inside, shown, brush, cost),
+        points=partial(board.taken_away, shown, brush, cost),
         name=f"{chosen.run}-{chosen.measure}",
     )
     if there.beside_models is not None:
@@ -294,4 +295,4 @@ def draw() -> None:
 
 
 measuring = any(data.is_live(run) for run in (chosen.run, chosen.beside) if run)
-st.fragment(draw, run_every=1.0 if measuring else None)()
+st.fragment(turns.turn()(draw), run_every=1.0 if measuring else None)()

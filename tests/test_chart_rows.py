@@ -5,9 +5,9 @@ import pytest
 from drawing import layer_with, rows_of, spec_of
 from selections import RUN_2022, asked
 
-from bench.points import most_accurate_weights, points, without_test_models
+from bench.points import POINT_COLUMNS, most_accurate_weights, points, without_test_models
 from bench.trends import trends
-from pages.ui import charts, filtering
+from pages.ui import board, charts, data, filtering
 
 # Points
 
@@ -216,3 +216,12 @@ def test_trend_lines_have_two_ends_and_are_neither_bubbles_nor_labelled(
     ends = drawn[drawn["family"] == "resnet"].sort_values("seconds")
     assert ends["seconds"].tolist() == [resnet["seconds_low"], resnet["seconds_high"]]
     assert ends["top1"].tolist() == [resnet["top1_low"], resnet["top1_high"]]
+
+
+def test_what_is_taken_away_holds_figures_and_nothing_that_is_only_drawn() -> None:
+    files = data.Files(data.speed_signature(), data.accuracy_signature())
+    shown = board.Shown(files, asked(search="resnet"), data.sets(files.speed))
+    taken = board.taken_away(shown, {"top1": [80, 90]}, None)
+    assert list(taken.columns) == [*POINT_COLUMNS, "licence", "others"]
+    assert taken["top1_percent"].between(80, 90).all()
+    assert len(taken) == shown.left.points["top1_percent"].between(80, 90).sum() > 100

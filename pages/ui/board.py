@@ -4,17 +4,19 @@ Kept are Arrow tables, words and numbers, not the frames that they were computed
 more to take out of a cache, and nobody needs them before a card is opened or a file taken away.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
-from bench.points import most_accurate_weights, without_test_models
+from bench.points import POINT_COLUMNS, most_accurate_weights, without_test_models
 from bench.proxies import proxy
 from bench.trends import trends as fitted
 from pages.ui import charts, data, filtering, sentence, table
@@ -52,8 +54,7 @@ class Shown:
     @cached_property
     def everything(self) -> pd.DataFrame:
         """The points of the results set. Raises BenchError as data.points_of does."""
-        read = data.points_of if self.estimates else data.measured_points_of
-        return read(self.files, self.chosen.run, self.chosen.measure, self.chosen.dataset)
+        return _everything(self.files, self.chosen, self.estimates)
 
     @cached_property
     def beside_everything(self) -> pd.DataFrame | None:
@@ -68,7 +69,10 @@ class Shown:
     @cached_property
     def left(self) -> filtering.Filtered:
         """What the selection leaves of the results set."""
-        return filtering.apply(self.everything, self.chosen)
+        if self.key is None:
+            return filtering.apply(self.everything, self.chosen)
+        ranking = replace(self.chosen, beside=None, **filtering.ONLY_SHOWN)
+        return filtering.shown(*_taking_part(self.files, ranking, self.estimates), self.chosen)
 
     @cached_property
     def beside(self) -> pd.DataFrame | None:
@@ -84,6 +88,21 @@ class Shown:
                 return None
         facts = repr((self.files, self.chosen, self.names, self.estimates))
         return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def _everything(files: data.Files, chosen: Selection, estimates: bool) -> pd.DataFrame:  # noqa: FBT001
+    read = data.points_of if estimates else data.measured_points_of
+    return read(files, chosen.run, chosen.measure, chosen.dataset)
+
+
+@functools.lru_cache(maxsize=KEPT // 4)
+def _taking_part(
+    files: data.Files,
+    chosen: Selection,
+    estimates: bool,  # noqa: FBT001 - see _chart
+) -> tuple[pd.DataFrame, str | None]:
+    """filtering.taking_part, for all who differ in filtering.ONLY_SHOWN alone."""
+    return filtering.taking_part(_everything(files, chosen, estimates), chosen)
 
 
 def _beside_measure(chosen: Selection, sets: pd.DataFrame) -> str | None:
@@ -211,7 +230,7 @@ def _chart(
         found = [without_test_models(frame) for frame in found]
     axes = charts.domains(found, cost)
     colours = tuple(charts.colours(chosen.families or (PICKED if chosen.view else ())))
-    rows = charts.drawn(
+    rows = charts.columns(
         filtering.one_a_point(left.points, chosen),
         colour_domain=colours,
         axes=axes,
@@ -227,14 +246,20 @@ def _chart(
         label_all=chosen.best_by is not None,
         cost=cost,
     )
+    interval = rows["shown"] & ~np.isnan(rows["low"]) & ~rows["estimated"]
     return Chart(
-        rows=_arrow(rows),
+        rows=pa.table({name: _encoded(name, values) for name, values in rows.items()}),
         axes=axes,
         colours=colours,
         has_flagged=bool(rows["flagged"].any()),
         has_estimated=bool(rows["estimated"].any()),
-        has_intervals=bool((rows["shown"] & rows["low"].notna() & ~rows["estimated"]).any()),
+        has_intervals=bool(interval.any()),
     )
+
+
+def _encoded(name: str, values: np.ndarray) -> pa.Array:
+    found = pa.array(values)
+    return found.dictionary_encode() if name in charts.REPEATED else found
 
 
 def rows(shown: Shown, *, rank: str, brush: Brush, cost: str | None) -> pa.Table:
@@ -254,6 +279,11 @@ def inside(shown: Shown, brush: Brush, cost: str | None) -> pd.DataFrame:
     """The points inside the brush; all of them without one."""
     fields = {"seconds": "seconds_per_image", "cost" if cost else "top1": cost or "top1_percent"}
     return filtering.brushed(shown.left.points, brush, fields)
+
+
+def taken_away(shown: Shown, brush: Brush, cost: str | None) -> pd.DataFrame:
+    """The points inside the brush as downloads hold them, without what is only drawn."""
+    return inside(shown, brush, cost)[[*POINT_COLUMNS, "licence", "others"]]
 
 
 def beside_rows(shown: Shown) -> pa.Table:

@@ -6,6 +6,7 @@ Pure: never imports streamlit. The chart itself, without rows, is in speed_chart
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,22 @@ def colours(families: Sequence[str]) -> list[str]:
     return [*FAMILIES, *picked, *blank, OTHER, INK, PAPER]
 
 
-def drawn(
+# A chart's rows: columns of one length. A frame's every step would cost more than all that is
+# done with them.
+Columns = dict[str, np.ndarray]
+
+
+def drawn(*points: pd.DataFrame, **asked: Any) -> pd.DataFrame:
+    """The same as `columns`, as a frame."""
+    return pd.DataFrame(
+        {
+            name: pd.Categorical(values) if name in REPEATED else values
+            for name, values in columns(*points, **asked).items()
+        }
+    )
+
+
+def columns(
     points: pd.DataFrame,
     *,
     colour_domain: Sequence[str],
@@ -92,7 +108,7 @@ def drawn(
     names: tuple[str, str] = ("", ""),
     label_all: bool = False,
     cost: str | None = None,
-) -> pd.DataFrame:
+) -> Columns:
     """The rows and columns that the chart draws, grey ones first.
 
     Args:
@@ -135,17 +151,7 @@ def drawn(
         rows["trend"] = np.zeros(len(order), dtype=bool)
         if trends is not None:
             rows = _stacked([rows, *_trend_ends(trends, colour_domain)])
-    return pd.DataFrame(
-        {
-            name: pd.Categorical(column) if name in REPEATED else column
-            for name, column in rows.items()
-        }
-    )
-
-
-# A chart's rows while they are put together: columns of one length. A frame's every step costs
-# more than these columns' work.
-Columns = dict[str, np.ndarray]
+    return rows
 
 
 def _among(rows: pd.DataFrame | Columns, others: pd.DataFrame) -> np.ndarray:

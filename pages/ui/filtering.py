@@ -44,14 +44,21 @@ class Filtered:
 
 
 def apply(frame: pd.DataFrame, chosen: Selection) -> Filtered:
-    """Apply a selection to a joined results set.
+    """Apply a selection to a joined results set: `shown` of what is `taking_part`."""
+    return shown(*taking_part(frame, chosen), chosen)
 
-    Which models count is settled first, then frontier and lead are computed, then the best of each
-    family is taken, then the budget cuts.
+
+def taking_part(frame: pd.DataFrame, chosen: Selection) -> tuple[pd.DataFrame, str | None]:
+    """Settle which models count, then compute frontier and lead among them.
 
     Args:
         frame: points.POINT_COLUMNS and, where licences are chosen, licence (see data.points_of).
         chosen: what the reader asked to see.
+
+    Returns:
+        The points, ranked, with others (how many weights share the point besides) and line (whether
+        their family's own line runs through); and the filter that left nothing, None where
+        something is left.
     """
     counts: list[Step] = [
         ("timm's test models", None if chosen.test_models else _is_no_test_model),
@@ -62,21 +69,41 @@ def apply(frame: pd.DataFrame, chosen: Selection) -> Filtered:
         ("Commercial use", _is_licensed_for(chosen.commercial_use)),
         ("Parameters to (M)", _within("parameters", high=chosen.max_parameters)),
     ]
+    kept, emptied_by = _through(counts, frame)
+    ranked = points.ranked(frame[kept])
+    ranked = ranked.assign(others=_sharing(ranked), line=points.family_frontiers(ranked))
+    return ranked, emptied_by
+
+
+# The fields of a selection that do not matter to `taking_part`, each with its idle value.
+ONLY_SHOWN: dict[str, Any] = {
+    "best_by": None,
+    "search": "",
+    "max_s": None,
+    "min_top1_percent": None,
+}
+
+
+def shown(ranked: pd.DataFrame, emptied_by: str | None, chosen: Selection) -> Filtered:
+    """Take the best of each family, then cut by the budget.
+
+    Args:
+        ranked: see `taking_part`.
+        emptied_by: likewise.
+        chosen: what the reader asked to see.
+    """
     shows: list[Step] = [("Best of each family", _is_best_by(chosen.best_by))]
     budget: list[Step] = [
         ("Slowest (ms)", _within("seconds_per_image", high=chosen.max_s)),
         ("Top-1 from (%)", _within("top1_percent", low=chosen.min_top1_percent)),
     ]
-    kept, emptied_by = _through(counts, frame)
-    ranked = points.ranked(frame[kept])
-    ranked = ranked.assign(others=_sharing(ranked))
     within, _ = _through(budget, ranked)
     is_shown, emptied_by = _through(shows + budget, ranked, emptied_by)
     few = ranked[PLACED]
     return Filtered(
         ranked[is_shown],
         few[within & ranked["frontier"].to_numpy(dtype=bool)],
-        few[within & points.family_frontiers(ranked).to_numpy()],
+        few[within & ranked["line"].to_numpy(dtype=bool)],
         few[within],
         emptied_by,
     )
