@@ -18,7 +18,7 @@ from bench import catalogue, expected, index, licences, points, presets, results
 from bench.errors import BenchError, InvalidRequest, UnreadableFile
 from bench.expected import Expectation
 from bench.records import Protocol, Workload
-from pages.ui import charts
+from pages.ui import charts, table
 
 POINT = ("architecture", "image_size")
 OPERATIONS = ("multiply_adds", "activations")
@@ -232,7 +232,7 @@ def _joined(
         dataset=dataset,
         estimates=_estimates(speed, rows, measure),
     )
-    return charts.described(_with_catalogue(frame))
+    return table.readable(charts.described(_with_catalogue(frame)))
 
 
 def _estimates(speed: Signature, of_set: pd.DataFrame, measure: str) -> pd.DataFrame | None:

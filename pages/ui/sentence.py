@@ -20,6 +20,15 @@ _DOING = {
 }
 
 
+_SAID = [
+    "model",
+    "image_size",
+    "top1_percent",
+    "seconds_per_image",
+    "images_per_s",
+    "estimated",
+]
+
 # A faster model within one point of top-1 is named from this ratio on.
 WORTH_SAYING = 1.2
 
@@ -34,6 +43,7 @@ def sentence(shown: pd.DataFrame, results_set: pd.Series, chosen: Selection) -> 
         results_set: a row of results.results_sets.
         chosen: gives measure, budget and accuracy set.
     """
+    shown = shown[_SAID]
     limit_s = chosen.max_s or _round_limit(shown)
     within = shown[shown["seconds_per_image"] <= limit_s]
     best = (within if len(within) else shown).sort_values(

@@ -1,5 +1,8 @@
 """The table under the chart: everything the chart says, and every weight."""
 
+import math
+
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -59,23 +62,45 @@ def table(shown: pd.DataFrame, rank: str = "Accuracy") -> pd.DataFrame:
         shown: points.POINT_COLUMNS and licence.
         rank: one of RANKS; equals go by accuracy, then by speed.
     """
-    licences = shown["licence"].drop_duplicates()
-    half = (shown["seconds_high"] - shown["seconds_low"]) / 2 / shown["seconds_per_image"] * 100
-    rows = shown.assign(
-        milliseconds=shown["seconds_per_image"] * 1e3,
-        images_per_s=shown["images_per_s"].round(1),
-        parameters_m=shown["parameters"] / 1e6,
-        multiply_adds_g=shown["multiply_adds"] / 1e9,
-        licence_name=shown["licence"].map({one: _name(one) for one in licences.dropna()}),
-        commercial_use=shown["licence"].map({one: commercial_use(one) for one in licences}),
-        interval=half.map(lambda share: f"±{share:.2g} %", na_action="ignore"),
-    )[list(COLUMNS)]
+    if "milliseconds" not in shown:  # a cache may have readied them already
+        shown = readable(shown)
     column, ascending = RANKS[rank]
-    ties = ["top1_percent", "milliseconds"]
-    return rows.sort_values(
-        [column, *(name for name in ties if name != column)],
-        ascending=[ascending, *(name != "top1_percent" for name in ties if name != column)],
-        kind="stable",
+    keys = {column: ascending} | {"top1_percent": False, "milliseconds": True}
+    order = [
+        shown[name].to_numpy(dtype=float, na_value=math.nan) * (1 if up else -1)
+        for name, up in keys.items()
+    ]
+    rows = shown[list(COLUMNS)].iloc[np.lexsort(order[::-1])]
+    return rows.assign(images_per_s=rows["images_per_s"].round(1))
+
+
+def readable(points: pd.DataFrame) -> pd.DataFrame:
+    """The same points with the table's columns that follow from each alone.
+
+    Args:
+        points: points.POINT_COLUMNS and licence.
+    """
+    seconds, low, high, parameters, multiply_adds = (
+        points[name].to_numpy(dtype=float, na_value=math.nan)
+        for name in (
+            "seconds_per_image",
+            "seconds_low",
+            "seconds_high",
+            "parameters",
+            "multiply_adds",
+        )
+    )
+    licences = points["licence"].drop_duplicates()
+    half = (high - low) / 2 / seconds * 100
+    return points.assign(
+        milliseconds=seconds * 1e3,
+        parameters_m=parameters / 1e6,
+        multiply_adds_g=multiply_adds / 1e9,
+        licence_name=points["licence"].map({one: _name(one) for one in licences.dropna()}),
+        commercial_use=points["licence"].map({one: commercial_use(one) for one in licences}),
+        interval=pd.array(
+            [f"±{one:.2g} %" if math.isfinite(one) else None for one in half], dtype="str"
+        ),
     )
 
 

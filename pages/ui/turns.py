@@ -7,21 +7,33 @@ sessions`, two cores).
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Whoever is held up by a disk or by an object store holds up the others for no longer.
+# Whoever is held up for longer, by a disk or by an object store, no longer holds up the others.
 PATIENCE_S = 1.0
 
-_turn = threading.RLock()  # a page and its fragments are one
+_turn = threading.RLock()  # a page and the fragments in it are one
+_began_s = 0.0  # when the present turn began
 
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Compute alone, or after PATIENCE_S with whoever does not come to an end."""
-    alone = _turn.acquire(timeout=PATIENCE_S)
+    """Compute alone, or beside whoever does not come to an end."""
+    alone = _take()
     try:
         yield
     finally:
         if alone:
             _turn.release()
+
+
+def _take() -> bool:
+    """Wait for a turn; false where the present one has lasted too long."""
+    global _began_s  # noqa: PLW0603 - of the one lock there is
+    while not _turn.acquire(timeout=max(0.0, _began_s + PATIENCE_S - time.monotonic())):
+        if time.monotonic() >= _began_s + PATIENCE_S:
+            return False
+    _began_s = time.monotonic()
+    return True
