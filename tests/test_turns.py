@@ -61,3 +61,21 @@ def test_a_turn_within_a_turn_and_a_page_that_fails_leave_it_free() -> None:
     session.start()
     session.join()
     assert free.is_set()
+
+
+def test_whoever_came_first_is_next() -> None:
+    order: list[int] = []
+
+    def session(number: int) -> None:
+        with turns.turn():
+            order.append(number)
+
+    sessions = [threading.Thread(target=session, args=(number,)) for number in range(6)]
+    with turns.turn():
+        for number, each in enumerate(sessions):
+            each.start()
+            while len(turns._turns._waiting) <= number:
+                time.sleep(0.001)
+    for each in sessions:
+        each.join()
+    assert order == sorted(order)

@@ -8,32 +8,67 @@ sessions`, two cores).
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Whoever is held up for longer, by a disk or by an object store, no longer holds up the others.
 PATIENCE_S = 1.0
 
-_turn = threading.RLock()  # a page and the fragments in it are one
-_began_s = 0.0  # when the present turn began
+
+class _Turns:
+    """Who computes, since when, and who waits, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._holder: int | None = None
+        self._began_s = 0.0
+        self._waiting: deque[tuple[int, threading.Event]] = deque()
+
+    def take(self) -> bool:
+        """Wait for a turn; false where it is ours already, or the holder has been held up."""
+        me = threading.get_ident()
+        come = threading.Event()
+        with self._changing:
+            if self._holder == me:
+                return False
+            if self._holder is None:
+                self._give(me)
+                return True
+            self._waiting.append((me, come))
+        while not come.wait(self._patience_s()):
+            with self._changing:
+                if not come.is_set() and self._patience_s() == 0.0:
+                    self._waiting.remove((me, come))
+                    return False
+        return True
+
+    def pass_on(self) -> None:
+        """The end of a turn: to whoever waits longest."""
+        with self._changing:
+            if self._waiting:
+                next_one, come = self._waiting.popleft()
+                self._give(next_one)
+                come.set()
+            else:
+                self._holder = None
+
+    def _give(self, thread: int) -> None:
+        self._holder, self._began_s = thread, time.monotonic()
+
+    def _patience_s(self) -> float:
+        return max(0.0, self._began_s + PATIENCE_S - time.monotonic())
+
+
+_turns = _Turns()
 
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Compute alone, or beside whoever does not come to an end."""
-    alone = _take()
+    """Compute alone, or beside whoever does not come to an end; turns may lie within turns."""
+    ours = _turns.take()
     try:
         yield
     finally:
-        if alone:
-            _turn.release()
-
-
-def _take() -> bool:
-    """Wait for a turn; false where the present one has lasted too long."""
-    global _began_s  # noqa: PLW0603 - of the one lock there is
-    while not _turn.acquire(timeout=max(0.0, _began_s + PATIENCE_S - time.monotonic())):
-        if time.monotonic() >= _began_s + PATIENCE_S:
-            return False
-    _began_s = time.monotonic()
-    return True
+        if ours:
+            _turns.pass_on()
