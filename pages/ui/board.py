@@ -1,7 +1,7 @@
 """What the Models page shows of a selection: computed when it is needed, kept for the next reader.
 
-Kept are Arrow tables, words and numbers, not the frames that they were computed from: those cost
-more to take out of a cache, and nobody needs them before a card is opened or a file taken away.
+Kept are Arrow tables, words and numbers, not the frames that they were computed from: those are
+larger, and nobody needs them before a card is opened or a file taken away.
 """
 
 import functools
@@ -113,7 +113,8 @@ def _beside_measure(chosen: Selection, sets: pd.DataFrame) -> str | None:
     return chosen.measure if chosen.measure in present else str(next(iter(present)))
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False)
+# Nobody can change what is kept, so all sessions may have the same.
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
 def _kept(key: str, _compute: Callable[[], Result]) -> Result:  # noqa: ARG001 - names it
     return _compute()
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from bench.proxies import Proxy
@@ -20,15 +21,6 @@ _DOING = {
 }
 
 
-_SAID = [
-    "model",
-    "image_size",
-    "top1_percent",
-    "seconds_per_image",
-    "images_per_s",
-    "estimated",
-]
-
 # A faster model within one point of top-1 is named from this ratio on.
 WORTH_SAYING = 1.2
 
@@ -43,13 +35,14 @@ def sentence(shown: pd.DataFrame, results_set: pd.Series, chosen: Selection) -> 
         results_set: a row of results.results_sets.
         chosen: gives measure, budget and accuracy set.
     """
-    shown = shown[_SAID]
-    limit_s = chosen.max_s or _round_limit(shown)
-    within = shown[shown["seconds_per_image"] <= limit_s]
-    best = (within if len(within) else shown).sort_values(
-        ["top1_percent", "seconds_per_image"], ascending=[False, True]
+    seconds, top1 = (
+        shown[name].to_numpy(dtype=float) for name in ("seconds_per_image", "top1_percent")
     )
-    winner = best.iloc[0]
+    limit_s = chosen.max_s or _round_limit(seconds)
+    within = np.flatnonzero(seconds <= limit_s)
+    best = within if len(within) else np.arange(len(shown))
+    best = best[np.lexsort((seconds[best], -top1[best]))]
+    winner = shown.iloc[best[0]]
     device = words.escaped(short_device(str(results_set["device"])))
     start = f"On {_article(device)} {device}, the most accurate model"
     if chosen.max_parameters is not None:
@@ -64,13 +57,13 @@ def sentence(shown: pd.DataFrame, results_set: pd.Series, chosen: Selection) -> 
     )
     if winner["estimated"]:
         text = text.removesuffix(".") + ", an estimate."
-    close = best[best["top1_percent"] >= winner["top1_percent"] - 1]
-    quick = close.loc[close["seconds_per_image"].idxmin()]
-    ratio = winner["seconds_per_image"] / quick["seconds_per_image"]
+    close = best[top1[best] >= top1[best[0]] - 1]
+    quick = close[np.argmin(seconds[close])]
+    ratio = seconds[best[0]] / seconds[quick]
     if ratio >= WORTH_SAYING:
         text += (
-            f" **{words.escaped(str(quick['model']))}** is {ratio:.1f} times as fast and gives up "
-            f"{winner['top1_percent'] - quick['top1_percent']:.1f} points."
+            f" **{words.escaped(str(shown['model'].iloc[quick]))}** is {ratio:.1f} times as fast "
+            f"and gives up {top1[best[0]] - top1[quick]:.1f} points."
         )
     measured = int((~shown["estimated"]).sum())
     if measured < len(shown):
@@ -107,9 +100,9 @@ def proxy_sentence(found: Proxy, cost: str, results_set: pd.Series, chosen: Sele
     return text or f"Too few points have known {name} to say how they go with time."
 
 
-def _round_limit(shown: pd.DataFrame) -> float:
+def _round_limit(seconds: np.ndarray) -> float:
     """1, 2 or 5 of a decade, the first that lets in a quarter of the models shown."""
-    quarter = float(shown["seconds_per_image"].quantile(0.25))
+    quarter = float(np.quantile(seconds, 0.25))
     steps = [float(f"{m}e{d}") for d in range(-7, 4) for m in (1, 2, 5)]
     return next(step for step in steps if step >= quarter)
 
