@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from bench import foretelling, points
 from bench.errors import InvalidRequest
@@ -101,7 +102,9 @@ def belief_about(known: Knowledge, target: pd.Series, *, run: str | None = None)
     others = known.without(known.sets["run"] == run)
     if others.sets.empty:
         raise InvalidRequest("there are no other results sets to estimate from")
-    return foretelling.belief(others.log_s, others.sets, target, others.features)
+    # The matrices are small: threads would wait for one another longer than they compute.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return foretelling.belief(others.log_s, others.sets, target, others.features)
 
 
 def estimates(believed: Belief, measured: pd.DataFrame) -> pd.DataFrame:

@@ -32,9 +32,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import linalg, stats
 from sklearn.decomposition import KernelPCA
-from sklearn.linear_model import Ridge
 from sklearn.metrics import euclidean_distances
 from sklearn.preprocessing import StandardScaler
 
@@ -259,13 +258,19 @@ def _kriged(known: Matrix, alike: Matrix, columns: list[int], target: int) -> Ve
     Sets that lack a model are left out for that model alone; NaN where all do.
     """
     values = known[:, columns]
+    present = np.isfinite(values)
+    there = [np.flatnonzero(column) for column in present.T]
     level = np.zeros(len(columns))
     mean = _mean(values)
     for _ in range(8):  # a constant per set and a mean per model, by turns
-        level = np.array([np.nanmedian(column - mean) for column in values.T])
+        level = np.array(
+            [
+                np.median(column[rows] - mean[rows])
+                for column, rows in zip(values.T, there, strict=True)
+            ]
+        )
         mean = _mean(values - level)
     centred = values - level - mean[:, None]
-    present = np.isfinite(values)
     expected = np.full(len(values), np.nan)
     for pattern, rows in _patterns(present):
         if pattern.any():
@@ -284,8 +289,10 @@ def _mean(values: Matrix) -> Vector:
 
 def _patterns(present: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
     """The different rows of a matrix, each with the positions where it stands."""
-    different, which = np.unique(present, axis=0, return_inverse=True)
-    return [(row, np.flatnonzero(which.ravel() == i)) for i, row in enumerate(different)]
+    names = [row.tobytes() for row in np.packbits(present, axis=1)]
+    which, different = pd.factorize(np.array(names, dtype=object))
+    rows = [np.flatnonzero(which == number) for number in range(len(different))]
+    return [(present[each[0]], each) for each in rows]
 
 
 def _kernel_features(models: pd.Index, features: pd.DataFrame, assumed: Assumptions) -> Matrix:
@@ -334,7 +341,6 @@ def _deviations(
     own = np.zeros(len(design))
     seen = np.zeros(len(design))
     total = 0.0
-    ridge = Ridge(alpha=assumed.regression_noise, fit_intercept=False)
     devices = sets["device"].tolist()
     for one, device in enumerate(devices):
         others = [i for i, other in enumerate(devices) if other != device]
@@ -346,8 +352,7 @@ def _deviations(
             continue
         deviation = deviation[present] - np.median(deviation[present])
         deviation = deviation.clip(-assumed.largest_deviation, assumed.largest_deviation)
-        ridge.fit(design[present], deviation)
-        weights = ridge.coef_.copy()
+        weights = _ridge(design[present], deviation, assumed.regression_noise)
         left = deviation - design[present] @ weights
         weights[0] = 0.0  # the device's constant is known of nobody
         importance = _importance(sets.iloc[one], target, assumed)
@@ -363,6 +368,13 @@ def _deviations(
     typical = own.sum() / seen.sum() if total else 0.0
     variance = np.where(seen > 0, own / np.maximum(seen, 1e-9), typical)
     return covariance, assumed.least_variance + assumed.own * variance
+
+
+def _ridge(design: Matrix, values: Vector, noise: float) -> Vector:
+    """Ridge regression without an intercept, in a fraction of the time of scikit-learn's."""
+    precision = design.T @ design + noise * np.eye(design.shape[1])
+    weights: Vector = linalg.cho_solve(linalg.cho_factor(precision), design.T @ values)
+    return weights
 
 
 def _importance(known: pd.Series, target: pd.Series, assumed: Assumptions) -> float:

@@ -137,7 +137,8 @@ def to_learn_from(
     """The results sets from which estimates and expectations are made: all, as long as few.
 
     Of more than MOST_TO_LEARN_FROM those that were published come first, then those of the same
-    device, then of the same kind; the newest first.
+    device, then of the same kind; the newest first. Of several in the same circumstances on the
+    same device the newest alone: the others say the same again.
 
     Args:
         sets: results_sets, the newest first.
@@ -146,6 +147,9 @@ def to_learn_from(
     """
     if len(sets) <= MOST_TO_LEARN_FROM:
         return list(sets["run"])
+    circumstances = sets[["device", "precision", "layout", "compiled", "torch"]]
+    again = circumstances.assign(measures=sets["measures"].map(tuple)).duplicated()
+    sets = sets[~again | (sets["source"] != "measured")]
     alike = pd.Series(3, index=sets.index)
     alike = alike.mask(sets["device_kind"] == device_kind, 2)
     alike = alike.mask(sets["device"].map(without_cores) == without_cores(device or ""), 1)

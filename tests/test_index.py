@@ -183,12 +183,25 @@ def test_a_folder_that_takes_long_to_list_is_not_listed_at_every_rerun(tmp_path,
 def test_what_is_learnt_from_is_bounded_and_nearest_first(many, monkeypatch):
     monkeypatch.setattr(results, "MOST_TO_LEARN_FROM", 26)
     sets = index.of(many).sets
+    sets = sets.assign(torch=[f"2.{number}" for number in range(len(sets))])
     everything = results.to_learn_from(sets, device="A card of one's own", device_kind="cuda")
     assert len(everything) == results.MOST_TO_LEARN_FROM
     published = set(sets.loc[sets["source"] != "measured", "run"])
     assert published == set(everything[: len(published)])
     few = sets[sets["run"].isin(published)]
     assert results.to_learn_from(few, device="any") == few["run"].tolist()
+
+
+def test_of_runs_in_the_same_circumstances_only_the_newest_is_learnt_from(many, monkeypatch):
+    sets = index.of(many).sets
+    own = sets[sets["source"] == "measured"].head(1)
+    again = own.assign(run="2020-01-01T000000Z-0000")
+    other = own.assign(run="2020-01-01T000000Z-0001", torch="1.0")
+    latency = own.assign(run="2020-01-01T000000Z-0002", measures=[{"latency": 7}])
+    several = pd.concat([own, again, other, latency], ignore_index=True)
+    monkeypatch.setattr(results, "MOST_TO_LEARN_FROM", 3)
+    learnt = results.to_learn_from(several, device=own["device"].iloc[0], device_kind="cuda")
+    assert learnt == [*own["run"], *other["run"], *latency["run"]]
 
 
 def test_of_a_bucket_each_object_is_read_once_and_a_chosen_set_once_more(bucket, tmp_path):
