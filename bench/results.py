@@ -24,7 +24,7 @@ REFERENCE_RUN = "2026-08-timm-rtx5090-amp-fp16-nchw-pt2.9.1-cu13.0"
 FEWEST_TO_ESTIMATE_FROM = 8
 
 # More sets than these would take seconds to read and tell little more about one device.
-MOST_TO_LEARN_FROM = 64
+MOST_TO_LEARN_FROM = 32
 
 SET_COLUMNS = (
     "device",
