@@ -1,11 +1,12 @@
 """The Compare page's controls <-> the URL -> what to lay against what."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from pages.ui import words
+from pages.ui import menus, words
 from pages.ui.selection import MEASURE_NAMES, key_of
 from pages.ui.views import RUN
 
@@ -62,8 +63,9 @@ def sidebar(sets: pd.DataFrame) -> Asked:
             type="tertiary",
             icon=":material/restart_alt:",
         )
-        left = _side(sets, "left", "Baseline", defaults[0])
-        right = _side(sets, "right", "Compared with it", defaults[1])
+        wanted = menus.find(sets)
+        left = _side(sets, wanted, "left", "Baseline", defaults[0])
+        right = _side(sets, wanted, "right", "Compared with it", defaults[1])
         st.button(
             "Swap sides",
             on_click=_set_sides,
@@ -91,8 +93,10 @@ def sidebar(sets: pd.DataFrame) -> Asked:
     return Asked(left, right, by_family, which)
 
 
-def _side(sets: pd.DataFrame, side: str, label: str, default: tuple[str, str]) -> tuple[str, str]:
-    ids = list(sets.index)
+def _side(
+    sets: pd.DataFrame, wanted: str, side: str, label: str, default: tuple[str, str]
+) -> tuple[str, str]:
+    ids = menus.offered(sets, wanted, key=side, default=default[0])
     run = st.selectbox(
         label,
         ids,
@@ -102,7 +106,8 @@ def _side(sets: pd.DataFrame, side: str, label: str, default: tuple[str, str]) -
         bind="query-params",
         help="One device with one precision, memory layout and software.",
     )
-    present = [MEASURE_NAMES[measure] for measure in sets.loc[run, "measures"]]
+    held: Any = sets.loc[run, "measures"]
+    present = [MEASURE_NAMES[measure] for measure in held]
     wanted = MEASURE_NAMES[default[1]]
     measure = st.radio(
         f"{label}: measure",

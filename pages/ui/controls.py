@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from bench import licences
 from bench.results import snapshot_for
-from pages.ui import data, words
+from pages.ui import data, menus, words
 from pages.ui.selection import (
     BEST_NAMES,
     DATASET_NAMES,
@@ -105,7 +105,6 @@ def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selecti
         view: the saved view that is chosen; it gives the defaults.
     """
     _accept_run_ids(sets)
-    ids = [str(run) for run in sets.index]
     label = {str(run): str(name) for run, name in sets["label"].items()}
     with st.sidebar:
         head, button = st.columns([2, 1], vertical_alignment="center")
@@ -117,10 +116,13 @@ def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selecti
             type="tertiary",
             icon=":material/restart_alt:",
         )
+        wanted = menus.find(sets)
+        first = default_run(sets, view)
+        ids = menus.offered(sets, wanted, key="set", default=first)
         run = st.selectbox(
             "Results set",
             ids,
-            index=ids.index(default_run(sets, view)),
+            index=ids.index(first),
             format_func=label.__getitem__,
             key="set",
             bind="query-params",
@@ -175,7 +177,7 @@ def sidebar(sets: pd.DataFrame, files: data.Files, view: View | None) -> Selecti
         max_ms = _limit(slow, "Slowest (ms)", key="max_ms", note="Milliseconds an image.")
         min_top1 = _limit(low, "Top-1 from (%)", key="min_top1", highest=100.0)
         max_parameters = _limit(slow, "Parameters to (M)", key="max_params", note="Millions.")
-        more = _more(sets, run, files, label)
+        more = _more(sets, run, files, label, wanted)
     return Selection(
         run=run,
         measure=key_of(MEASURE_NAMES, measure),
@@ -239,17 +241,20 @@ def _particulars(results_set: Any) -> str:
     return words.escaped(" · ".join(part for part in parts if part))
 
 
-def _more(sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str]) -> dict[str, Any]:
+def _more(
+    sets: pd.DataFrame, run: str, files: data.Files, label: dict[str, str], wanted: str
+) -> dict[str, Any]:
     """The expander's controls, as fields of Selection."""
     by_snapshot = data.datasets(files.accuracy)
     this = sets.loc[run]
     torch = str(this["torch"]) if pd.notna(this["torch"]) else None
     snapshot = snapshot_for(torch, sorted(by_snapshot))
     datasets = [d for d in DATASET_NAMES if d in by_snapshot.get(snapshot or "", [])]
+    others = menus.offered(sets, wanted, key="beside")
     with st.expander("More", icon=":material/tune:"):
         beside = st.selectbox(
             "Lay beside it",
-            [NOTHING_BESIDE, *(other for other in sets.index if other != run)],
+            [NOTHING_BESIDE, *(other for other in others if other != run)],
             format_func=lambda other: label.get(other, other),
             key="beside",
             bind="query-params",
