@@ -29,22 +29,49 @@ def made_belief(models: int = 40, weights: int = 5) -> Belief:
     )
 
 
-def test_the_posterior_mean_is_that_of_a_gaussian_process() -> None:
+@pytest.mark.parametrize("trust", [[1.0, 1.0, 1.0, 1.0], [1.0, 0.1, 1.2, 0.5]])
+def test_the_posterior_is_that_of_a_gaussian_process(trust: list[float]) -> None:
     believed = made_belief()
-    measured = [3, 17, 25, 31]
-    log_s = RANDOM.normal(size=4)
-    mean, _ = believed.given(measured, log_s)
-    level = np.median(log_s - believed.expectation[measured])
+    measured = np.array([3, 17, 25, 31])
+    left = RANDOM.normal(size=4)
+    weights, covariance, _ = believed._fit(measured, left, np.array(trust))
+    rows = believed.design @ np.linalg.cholesky(believed.covariance)
+    process = GaussianProcessRegressor(
+        DotProduct(0.0, "fixed"), alpha=believed.variance[measured] / trust, optimizer=None
+    )
+    expected, deviation = process.fit(rows[measured], left).predict(rows, return_std=True)
+    np.testing.assert_allclose(believed.design @ weights, expected, atol=1e-9)
+    spread = np.einsum("ij,jk,ik->i", believed.design, covariance, believed.design)
+    np.testing.assert_allclose(np.sqrt(spread), deviation, rtol=1e-4, atol=1e-7)
+    if trust == [1.0] * 4:
+        np.testing.assert_allclose(
+            believed.uncertainty(list(measured)),
+            np.sqrt(deviation**2 + believed.variance),
+            rtol=1e-4,
+        )
+
+
+def test_the_estimate_is_that_of_a_process_that_trusts_odd_measurements_less() -> None:
+    believed = made_belief()
+    measured = list(range(12))
+    log_s = believed.expectation[measured] + RANDOM.normal(size=12) * 0.05
+    mean, half_width = believed.given(measured, log_s)
+    odd = log_s.copy()
+    odd[5] += 3.0
+    mean_odd, wide = believed.given(measured, odd)
     rows = believed.design @ np.linalg.cholesky(believed.covariance)
     process = GaussianProcessRegressor(
         DotProduct(0.0, "fixed"), alpha=believed.variance[measured], optimizer=None
     )
-    process.fit(rows[measured], log_s - believed.expectation[measured] - level)
-    expected, deviation = process.predict(rows, return_std=True)
-    np.testing.assert_allclose(mean, believed.expectation + level + expected, atol=1e-9)
-    np.testing.assert_allclose(
-        believed.uncertainty(measured), np.sqrt(deviation**2 + believed.variance), rtol=1e-4
-    )
+    moved = [
+        process.fit(rows[measured], values - believed.expectation[measured]).predict(rows)
+        for values in (
+            log_s - np.median(log_s - believed.expectation[measured]),
+            odd - np.median(odd - believed.expectation[measured]),
+        )
+    ]
+    assert np.abs(mean_odd - mean).mean() < np.abs(moved[1] - moved[0]).mean() / 3
+    assert (wide > half_width).all()
 
 
 def test_each_chosen_model_lowers_the_average_variance_most() -> None:
