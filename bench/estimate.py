@@ -15,6 +15,7 @@ from bench import foretelling, points
 from bench.errors import InvalidRequest
 from bench.families import family, is_test_model
 from bench.foretelling import Belief
+from bench.records import FLAGS
 from bench.results import FEWEST_TO_ESTIMATE_FROM
 
 # How many models are measured to estimate the rest.
@@ -39,6 +40,9 @@ ESTIMATE_COLUMNS = (
     "seconds_high",
     "images_per_s",
 )
+
+# A model that waits for its launches is as slow as that; all other flags say that a figure may be off.
+DOUBTFUL = frozenset(FLAGS) - {"launch_bound"}
 
 # What fits any device and is quick on it: largest (multiply-adds, parameters) of a probe.
 LARGEST_PROBE = {"cpu": (8e9, 120e6)}
@@ -66,13 +70,17 @@ class Knowledge:
 
 
 def knowledge(speed: pd.DataFrame, operations: pd.DataFrame) -> Knowledge:
-    """What all results sets say, model by model.
+    """What all results sets say, model by model; DOUBTFUL figures say nothing of other devices.
 
     Args:
         speed: rows of SPEED_SCHEMA, any number of results sets.
         operations: rows of OPERATIONS_SCHEMA; where it lacks a model, the published counts serve.
     """
-    usable = speed[(speed["outcome"] == "ok") & speed["images_per_s"].notna()]
+    doubtful = speed["flags"].map(
+        lambda flags: flags is not None and not DOUBTFUL.isdisjoint(flags)
+    )
+    known = (speed["outcome"] == "ok") & speed["images_per_s"].notna()
+    usable = speed[known & ~doubtful.astype(bool)]
     frames = [
         points.speed_of_each(rows).assign(column=f"{run} {measure}")
         for (run, measure), rows in usable.groupby(["run", "measure"], sort=True)

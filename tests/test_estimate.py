@@ -49,6 +49,14 @@ def test_knowledge_is_the_logarithm_of_what_was_published(
         assert seconds == pytest.approx(1 / row.images_per_s)
 
 
+def test_doubtful_figures_teach_nothing_of_other_devices(speed: pd.DataFrame) -> None:
+    rows = speed[(speed["run"] == OF_5090) & (speed["outcome"] == "ok")].head(4).copy()
+    rows["flags"] = [["noisy"], ["launch_bound"], ["launch_bound", "throttled"], None]
+    known = estimate.knowledge(rows, catalogue.operations())
+    taught = known.log_s.dropna().index.get_level_values("architecture")
+    assert sorted(taught) == sorted(rows["architecture"].iloc[[1, 3]])
+
+
 def test_sixteen_probes_foretell_a_gpu_that_was_never_seen(
     speed: pd.DataFrame, without_5090: estimate.Knowledge, target: pd.Series
 ) -> None:
