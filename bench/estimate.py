@@ -41,7 +41,7 @@ ESTIMATE_COLUMNS = (
     "images_per_s",
 )
 
-# A model that waits for its launches is as slow as that; all other flags say that a figure may be off.
+# Waiting for launches is what a model is like; all other flags say that a figure may be off.
 DOUBTFUL = frozenset(FLAGS) - {"launch_bound"}
 
 # What fits any device and is quick on it: largest (multiply-adds, parameters) of a probe.
