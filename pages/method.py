@@ -153,8 +153,8 @@ and family; what the few measurements tell is how this device differs from those
 sixteen are chosen because they tell most, among those that are quick. Each estimate has an interval
 that should hold the measured time in nine cases of ten, and a device that behaves unlike all others
 widens its own. A measurement far from what the others say is trusted less, and of other devices
-flagged figures count for nothing. Estimates are never stored, never compared on the Compare page, and give way to a
-measurement as soon as there is one.
+flagged figures count for nothing. Estimates are never stored, never compared on the Compare page,
+and give way to a measurement as soon as there is one.
 """
 )
 if not errors.empty:
@@ -169,10 +169,10 @@ with every set of that device left out. Over {len(gpus)} sets of inference on GP
 is {gpus["median_error"].mean():.1%}, one model in ten is off by more than
 {gpus["p90_error"].mean():.0%}, and {gpus["coverage"].mean():.0%} of the intervals hold the truth
 (means over the sets). On CPUs, {len(cpus)} sets, the median error is
-{cpus["median_error"].mean():.0%}. On {better} of all {len(errors)} sets the median error is smaller
-than that of both simpler ways drawn below. The worst are sets of PyTorch 1, which no other device has, and
-training, which only one GPU has. The model's few constants were chosen on these very sets, which
-flatters it a little. `python -m bench estimate --evaluate` prints this table anew.
+{cpus["median_error"].mean():.0%}. On {better} of all {len(errors)} sets the median error is
+smaller than that of both simpler ways drawn below. The worst are sets of PyTorch 1, which no other
+device has, and training, which only one GPU has. The model's few constants were chosen on these
+very sets, which flatters it a little. `python -m bench estimate --evaluate` prints this table anew.
 """
     )
     st.altair_chart(

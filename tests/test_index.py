@@ -198,11 +198,11 @@ def test_of_runs_in_the_same_circumstances_only_the_newest_is_learnt_from(many, 
     own = sets[sets["source"] == "measured"].head(1)
     again = own.assign(run="2020-01-01T000000Z-0000")
     other = own.assign(run="2020-01-01T000000Z-0001", torch="1.0")
-    latency = own.assign(run="2020-01-01T000000Z-0002", measures=[{"latency": 7}])
-    several = pd.concat([own, again, other, latency], ignore_index=True)
+    training = own.assign(run="2020-01-01T000000Z-0002", measures=[{"training": 7}])
+    several = pd.concat([own, again, other, training], ignore_index=True)
     monkeypatch.setattr(results, "MOST_TO_LEARN_FROM", 3)
     learnt = results.to_learn_from(several, device=own["device"].iloc[0], device_kind="cuda")
-    assert learnt == [*own["run"], *other["run"], *latency["run"]]
+    assert learnt == [*own["run"], *other["run"], *training["run"]]
 
 
 def test_of_a_bucket_each_object_is_read_once_and_a_chosen_set_once_more(bucket, tmp_path):

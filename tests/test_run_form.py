@@ -146,12 +146,16 @@ def test_the_expected_time_goes_by_what_was_measured_here(data: Path) -> None:
             "images_per_s": 100.0,
             "device": device.name,
             "device_kind": "cpu",
+            # Nothing is shipped with it of this device, whichever it is.
+            "precision": "amp-bf16",
             "measured_at": began + timedelta(seconds=20 * number),
         }
         for number, name in enumerate(["resnet18", "resnet34", "resnet50", "vgg16"])
     ]
     publish_speeds(data, "2026-11-01T000000Z-aaaa", rows)
     app = form(visit("method"), "run_benchmark")
+    app.selectbox(key="run_precision").set_value("amp-bf16")
+    settled(app.run())
     assert "12 models, 12 measurements" in said(app)
     # 12 x 20 s: too few rows to tell large models from small ones.
     assert "Takes about 4 min, going by 3 measurements made here." in said(app)
