@@ -12,9 +12,9 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from bench import foretelling, points
+from bench.belief import Belief
 from bench.errors import InvalidRequest
 from bench.families import family, is_test_model
-from bench.foretelling import Belief
 from bench.records import FLAGS
 from bench.results import FEWEST_TO_ESTIMATE_FROM
 

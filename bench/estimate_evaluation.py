@@ -15,8 +15,8 @@ import numpy as np
 from scipy import stats
 
 from bench import estimate, foretelling
+from bench.belief import Vector
 from bench.estimate import Knowledge
-from bench.foretelling import Vector
 
 
 def evaluation(known: Knowledge, *, count: int = estimate.PROBES) -> Iterator[dict[str, object]]:

@@ -7,7 +7,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import DotProduct
 
 from bench import foretelling
-from bench.foretelling import ASSUMED, Belief
+from bench.belief import Belief
+from bench.foretelling import ASSUMED
 
 RANDOM = np.random.default_rng(20261123)
 
