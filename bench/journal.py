@@ -29,7 +29,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench import locks
+from bench import locks, statistics
 from bench.errors import BenchError, InvalidRequest
 from bench.records import Environment, Measurement, Workload, dumps, utc_now
 
@@ -143,8 +143,9 @@ class Fold:
     current: Workload | None = None
     phase: str | None = None
     workers: int = 0
-    # On a cluster: the devices at work, and what is to be said of those that were.
+    # On a cluster: the devices at work.
     stations: set[str] = field(default_factory=set)
+    # What is to be said of the devices that measured.
     notes: list[str] = field(default_factory=list)
     duplicates: int = 0
     damaged: int = 0
@@ -185,7 +186,13 @@ def _starting(fold: Fold, values: Mapping[str, Any]) -> None:
 
 def _ready(fold: Fold, values: Mapping[str, Any]) -> None:
     environment = Environment.from_json(values["environment"])
-    fold.environment = fold.environment or environment
+    if fold.environment is None:
+        fold.environment = environment
+        if environment.noise > statistics.FAIR:
+            fold.notes.append(
+                f"Two measurements of the same thing differed by up to {environment.noise:.0%} on "
+                "this machine: a smaller difference between models ranks nothing"
+            )
     fold.state = "running"
     fold.workers += 1
     if (station := _text(values.get("station"))) is not None:

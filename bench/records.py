@@ -135,6 +135,14 @@ class Environment(Record):
     def __post_init__(self) -> None:
         _one_of("device kind", self.device_kind, DEVICE_KINDS)
 
+    @property
+    def noise(self) -> float:
+        """By how much two measurements of the same thing differ here, as a share.
+
+        What the A/A test of a CPU heard; 0 where none was made."""
+        heard = self.details.get("noise")
+        return heard if isinstance(heard, float) and math.isfinite(heard) and heard > 0 else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement(Record):

@@ -33,7 +33,7 @@ class Status(Record):
     crashed. cancelling: somebody asked to stop and it has not ended yet. failures counts rows by
     outcome, flags counts them by flag. eta_s is None while nothing is known. damaged counts lines
     of the journal that could not be read. place is the number in the queue of a run that waits for
-    its device, 1 for the next one. notes are sentences about the devices of a cluster.
+    its device, 1 for the next one. notes are sentences about the devices that measured.
     """
 
     run: str

@@ -66,6 +66,21 @@ def median_interval(
     return median, float(ordered[low]), float(ordered[high])
 
 
+def widened(interval: tuple[float, float, float], noise: float) -> tuple[float, float, float]:
+    """The interval of a machine that is never the same twice: both ends moved out by its noise.
+
+    Samples of one measurement follow each other within seconds and cannot know that the machine
+    will be slower in a minute. What another measurement of the same thing may differ by is what an
+    A/A test hears (bench/noise.py).
+
+    Args:
+        interval: (median, low, high) as median_interval gives it.
+        noise: the larger of two measurements over the smaller, less 1.
+    """
+    median, low, high = interval
+    return median, low / (1 + noise), high * (1 + noise)
+
+
 def relative_half_width(samples_s: Sequence[float], confidence: float = 0.95) -> float:
     """The larger side of median_interval as a share of the median: the x of "median ± x"."""
     median, low, high = median_interval(samples_s, confidence)

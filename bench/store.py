@@ -305,7 +305,8 @@ def speed_table(
         run: id of the results set.
         measurements: each becomes one row, failures too.
         protocol: gives precision, layout and compile mode.
-        environment: gives device and versions; the rest travels as JSON.
+        environment: gives device and versions, and the noise that widens the intervals; the rest
+            travels as JSON.
         operations: (architecture, image size) -> (multiply-adds, activations), where known.
     """
     facts = environment.to_json()
@@ -314,7 +315,9 @@ def speed_table(
     for m in measurements:
         work = m.workload
         median_s, low_s, high_s = (
-            statistics.median_interval(m.samples_s) if m.samples_s else (None, None, None)
+            statistics.widened(statistics.median_interval(m.samples_s), environment.noise)
+            if m.samples_s
+            else (None, None, None)
         )
         multiply_adds, activations = operations.get(
             (work.architecture, work.image_size), (None, None)

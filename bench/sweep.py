@@ -363,8 +363,7 @@ def with_following(workloads: Sequence[Workload]) -> Iterable[tuple[Workload, Wo
 
 def noise(environment: Environment) -> float:
     """The relative difference that says nothing: what the A/A test heard, 2 % at least."""
-    heard = environment.details.get("noise")
-    return max(0.02, heard) if isinstance(heard, float) else 0.02
+    return max(0.02, environment.noise)
 
 
 def _model(workload: Workload) -> tuple[str, int]:

@@ -93,11 +93,14 @@ class Compared:
     def covered(self, noise: float) -> list[bool]:
         """For each repeat but the last: whether its interval holds the next one's median.
 
-        noise widens it on both sides, as a share.
+        noise widens it, see statistics.widened.
         """
-        intervals = [statistics.median_interval(row.samples_s) for row in self.ours]
+        intervals = [
+            statistics.widened(statistics.median_interval(row.samples_s), noise)
+            for row in self.ours
+        ]
         return [
-            low * (1 - noise) <= following <= high * (1 + noise)
+            low <= following <= high
             for (_, low, high), (following, _, _) in itertools.pairwise(intervals)
         ]
 

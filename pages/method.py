@@ -135,10 +135,13 @@ device and measures it on random images:
    device. It stands beside every figure.
 
 The interval is where the median of a repeat would lie in 95 % of cases (93 % with the least,
-seven samples; fewer cover less and are flagged), whatever the shape of the noise. Every raw
-sample is kept; median, interval and spread are computed when read. A model that fails, for want
-of memory, by a crash or by taking too long, is a row with the reason, never a gap. The device,
-driver, library versions, precision, memory layout, clocks and threads are stored with every run.
+seven samples; fewer cover less and are flagged), whatever the shape of the noise. A CPU that is
+shared with others is never the same twice, which samples taken within seconds cannot know: there
+the interval is widened by the noise of the run, and a difference smaller than that ranks nothing.
+Every raw sample is kept; median, interval and spread are computed when read. A model that fails,
+for want of memory, by a crash or by taking too long, is a row with the reason, never a gap. The
+device, driver, library versions, precision, memory layout, clocks and threads are stored with every
+run.
 A flagged figure is drawn hollow.
 """
 )

@@ -90,7 +90,20 @@ def test_a_folder_without_timm_is_refused_in_one_line(
     assert "has no benchmark.py" in result.output
 
 
-@pytest.mark.parametrize("name", ["against_timm", "against_itself"])
+def test_repeats_are_counted(
+    against_timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    asked = ["test_vit", "--repeats", "3", "--log", str(tmp_path / "log")]
+    result = CliRunner().invoke(script("repeats").main, asked)
+    assert result.exit_code == 0, result.output
+    (line,) = [line for line in result.output.splitlines() if line.startswith("test_vit ")]
+    assert line.count(" of    2") == 2
+    (total,) = [line for line in result.output.splitlines() if line.startswith("all ")]
+    assert total.split()[1:] == line.split()[-8:]
+
+
+@pytest.mark.parametrize("name", ["against_timm", "against_itself", "repeats"])
 def test_every_comparison_explains_itself(
     name: str, against_timm: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

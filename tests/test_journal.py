@@ -1,5 +1,6 @@
 """The journal: what was appended is there, what is torn or damaged is not believed."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -50,6 +51,16 @@ def test_what_was_appended_is_folded(path):
     assert fold.environment == ENVIRONMENT
     assert fold.ended_at >= fold.started_at >= fold.queued_at
     assert list(fold.durations_s.values()) == [2.0, 2.0]
+
+
+def test_a_machine_s_noise_is_said_once_whatever_worker_says_it(path):
+    noisy = dataclasses.replace(ENVIRONMENT, details={"noise": 0.436})
+    events = journal.Journal(path)
+    for pid in (1, 2):
+        events.append("ready", environment=noisy.to_json(), pid=pid)
+    events.close()
+    [note] = journal.read(path).notes
+    assert "differed by up to 44% on this machine" in note
 
 
 def test_a_journal_that_is_not_there_is_a_run_not_yet_submitted(path):

@@ -84,6 +84,11 @@ def test_nine_samples_need_their_range_and_fifteen_leave_out_one_on_each_side() 
     assert statistics.median_interval([float(v) for v in fifteen]) == (8, 2, 14)
 
 
+def test_noise_moves_both_ends_by_its_share() -> None:
+    assert statistics.widened((1.0, 0.9, 1.2), 0.5) == (1.0, pytest.approx(0.6), pytest.approx(1.8))
+    assert statistics.widened((1.0, 0.9, 1.2), 0.0) == (1.0, 0.9, 1.2)
+
+
 def test_samples_that_do_not_differ_have_no_width() -> None:
     assert statistics.median_interval([0.25] * 40) == (0.25, 0.25, 0.25)
     assert statistics.verdict([0.25] * 40) == "steady"
