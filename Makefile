@@ -20,7 +20,9 @@ run: $(VENV)/installed
 	$(BIN)/python -m streamlit run app.py
 
 test: $(VENV)/installed-tests programs lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not alone" -n logical --maxprocesses 4 --dist loadgroup \
+	    --no-loadscope-reorder
+	$(BIN)/python -m pytest -m alone
 
 lint: $(VENV)/installed-tests
 	$(BIN)/ruff check .

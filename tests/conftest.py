@@ -32,10 +32,19 @@ hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what drives a browser, so that `-m "not browser"` leaves out all of it."""
+    """Mark what drives a browser, and part the tests among the processes of `pytest -n`.
+
+    A file's tests stay together, for the server and the page that they share, and so do all that
+    need the cluster. What drives a browser takes longest and comes first, so that no process is
+    left with it at the end.
+    """
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("browser")
+        group = "cluster" if "any_cluster" in item.fixturenames else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+    slow = {item.path for item in items if "browser" in item.fixturenames}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,6 +6,8 @@ from tests.faults.fuzz import READERS, SHARE, survey
 from tests.faults.suite import FAULTS, attempt
 from tests.faults.surroundings import NotPossibleHere
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_nothing_is_lost_doubled_left_running_or_unreadable_after(fault, tmp_path):
