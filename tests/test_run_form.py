@@ -122,6 +122,19 @@ def test_the_form_stays_open_while_another_run_ends(data: Path, busy: str) -> No
     assert app.button(key="run_start").label == "Start"
 
 
+def test_a_run_that_ends_while_the_page_is_drawn_is_told_of_once(data: Path, busy: str) -> None:
+    app = visit("method")
+    assert not app.toast
+    runs.cancel(busy, data, by=COMMAND_LINE)
+    stage.over(busy, data)
+    # The whole page runs again before the fragment that follows the run does.
+    settled(app.run())
+    assert [plain(one.value) for one in app.toast] == ["Benchmark of test_vit was cancelled."]
+    settled(app.run())
+    assert not app.toast
+    assert not visit("method").toast
+
+
 def test_resume_waits_in_line_where_the_device_is_busy(data: Path, busy: str) -> None:
     second = stage.submit(data, "test_resnet", queue=True)
     runs.cancel(second, data, by=COMMAND_LINE)

@@ -40,12 +40,12 @@ STATE_WORDS = {
 def sidebar_foot() -> None:
     """Draw the button, or the progress of every run that lives."""
     folder = data.folder()
-    if message := st.session_state.pop("toast", None):
-        st.toast(message, icon=":material/speed:", duration="long")
     with st.sidebar:
         for problem in runs.recover(folder):
             st.warning(words.escaped(problem), icon=":material/warning:")
-        alive = [status for status in runs.list_runs(folder) if status.alive]
+        known = runs.list_runs(folder)
+        _tell_of_ends(known)
+        alive = [status for status in known if status.alive]
         for status in sorted(alive, key=lambda status: status.place or 0):
             with st.container(border=True, key=f"progress-{status.run}"):
                 _progress(status.run)
@@ -64,6 +64,28 @@ def sidebar_foot() -> None:
             )
     if reason is None and st.session_state.get(FORM_IS_OPEN):
         _dialog()
+
+
+def _tell_of_ends(known: list[Status]) -> None:
+    """Tell once of each run that this session saw alive and that has ended since.
+
+    Whichever script finds it ended tells, not only the fragment that follows it: a run may end
+    while the page is drawn. A message is forgotten once it was sent: a script may be interrupted.
+    """
+    watched: set[str] = st.session_state.setdefault("watched_runs", set())
+    for status in known:
+        if status.alive:
+            watched.add(status.run)
+        elif status.run in watched:
+            _toast(f"{_words(status)} {STATE_WORDS.get(status.state, status.state)}.")
+            watched.remove(status.run)
+    if message := st.session_state.get("toast"):
+        _toast(message)
+        del st.session_state["toast"]
+
+
+def _toast(message: str) -> None:
+    st.toast(message, icon=":material/speed:", duration="long")
 
 
 def _button(reason: str | None) -> None:
@@ -106,7 +128,6 @@ def _progress(run: str) -> None:
     folder = data.folder()
     now = runs.status(run, folder)
     if not now.alive:
-        st.session_state["toast"] = f"{_words(now)} {STATE_WORDS.get(now.state, now.state)}."
         st.rerun()
     measured = now.done - sum(now.failures.values())
     if measured and run not in st.session_state.setdefault("runs_with_points", set()):
