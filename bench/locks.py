@@ -106,6 +106,8 @@ def take(device: str, holder: Holder) -> int | None:
         try:
             locked = lock_file(handle, path)
             if locked and is_of(handle, device):
+                # Whatever clears away old files must not take one that is in use for one.
+                os.utime(handle)
                 write_holder(device, holder)
                 return handle
         except BaseException:

@@ -120,7 +120,8 @@ def end_if_silent(folder: RunFolder, now: Status) -> None:
     )
     if silent or deaf:
         kill_supervisor(folder)
-        del _silences[key]
+        # Another session may have found the same.
+        _silences.pop(key, None)
 
 
 def kill_supervisor(folder: RunFolder) -> bool:

@@ -116,10 +116,13 @@ def of(folder: RunFolder) -> Status:
     """How the run in this folder stands."""
     with _lock:
         watch = _watch(folder)
-        seen = _fingerprint(folder)
-        if watch.finished is not None and watch.finished_of == seen:
-            return watch.finished
-        found = _from_last_line(folder) or _status(folder, watch, watch.follower.update())
+        try:
+            seen = _fingerprint(folder)
+            if watch.finished is not None and watch.finished_of == seen:
+                return watch.finished
+            found = _from_last_line(folder) or _status(folder, watch, watch.follower.update())
+        except OSError as error:
+            return _unreadable(folder, error)
         if found.ended_at is None:
             watch.finished = None
         else:
@@ -255,6 +258,33 @@ def _request(folder: RunFolder, watch: _Watch) -> Request | None:
         except InvalidRequest as error:
             watch.problem = str(error)
     return watch.request
+
+
+def _unreadable(folder: RunFolder, error: OSError) -> Status:
+    """What is said of a run that this user may not read, or this disk no longer gives."""
+    return Status(
+        run=folder.run,
+        state="failed",
+        title="",
+        device="",
+        device_name=None,
+        who=None,
+        done=0,
+        total=0,
+        queued_at=None,
+        started_at=None,
+        ended_at=None,
+        current=None,
+        phase=None,
+        eta_s=None,
+        failures={},
+        flags={},
+        cancelling=False,
+        error=f"the run's files cannot be read: {error.strerror}",
+        workers=0,
+        damaged=0,
+        published=False,
+    )
 
 
 def _status(folder: RunFolder, watch: _Watch, fold: Fold) -> Status:

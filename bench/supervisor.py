@@ -5,6 +5,7 @@ the device is busy, it waits for its turn first.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -90,6 +91,7 @@ def supervise(
         lock = _take_own(folder, before.lock)
     os.set_inheritable(lock, False)
     watch = _Watch(folder, waiting.place_of(lock, before.lock) or before.lock)
+    _sign(watch.lock)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, watch.note)
     events = journal.Journal(folder.journal)
@@ -118,6 +120,15 @@ def supervise(
     os.close(lock)
     guard.relieve()
     return outcome
+
+
+def _sign(lock: str) -> None:
+    """Say that this process holds it: whoever submitted may have died before it could."""
+    holder = locks.holder(lock)
+    if holder is not None:
+        pid = os.getpid()
+        signed = dataclasses.replace(holder, pid=pid, began=processes.began(pid))
+        locks.write_holder(lock, signed)
 
 
 def _take_own(folder: RunFolder, name: str) -> int:

@@ -57,9 +57,15 @@ class LocalExecutor:
         # Only on the way there is it the name beside a lock that counts: when the next run takes
         # the device, that of a run that died stays there for a moment, and would revive it.
         event = journal.last(folder.journal)
-        if lock is None or event is None or event.get("event") != "queued":
-            return False
-        return waiting.seat(lock, folder.run, str(folder.data)) is not None
+        if (
+            lock is not None
+            and event is not None
+            and event.get("event") == "queued"
+            and waiting.seat(lock, folder.run, str(folder.data)) is not None
+        ):
+            return True
+        # It may have begun since the first look.
+        return locks.is_locked(folder.journal)
 
     def cancel(self, folder: RunFolder) -> None:
         """SIGKILL; the warden ends what is left."""

@@ -126,6 +126,8 @@ def _why_no_torch() -> str | None:
 def _progress(run: str) -> None:
     """One living run: how far, what now, how long still; ends in a full rerun."""
     folder = data.folder()
+    # A supervisor that does not answer is ended by whoever watches; what that says, the rerun says.
+    runs.recover(folder)
     now = runs.status(run, folder)
     if not now.alive:
         st.rerun()
