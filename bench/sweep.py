@@ -230,12 +230,18 @@ class Sweep:
                     case "measurement":
                         return answers.measurement(message, workload)
                     case "leaving":
-                        worker.wait(self.limits.leave_s)
+                        self.let_leave(worker)
                         raise _WorkerLost("crashed", f"the worker left: {message.get('reason')}")
                     case other:
                         raise NotAnAnswer(f"unknown message {other!r} from the worker")
             except NotAnAnswer as error:
                 raise _WorkerLost("crashed", str(error)) from error
+
+    def let_leave(self, worker: WorkerProcess) -> None:
+        """Wait until a worker that said that it leaves is gone. Raises _Stopped."""
+        give_up = self.clock() + self.limits.leave_s
+        while not worker.wait(self.limits.poll_s) and self.clock() < give_up:
+            self.check_stop()
 
     def began_phase(self, workload: Workload, message: dict[str, Any]) -> float:
         """Note what the worker does; returns how long it may be silent."""
@@ -318,7 +324,8 @@ class Sweep:
         The last line that names an error, else the last line: a stack follows some of them.
         """
         size = os.fstat(self.log.fileno()).st_size
-        since = max(since, size - 4096)
+        # A log that grew too long was emptied meanwhile: all of it is new.
+        since = max(since if since <= size else 0, size - 4096)
         text = os.pread(self.log.fileno(), size - since, since).decode("utf-8", "replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         named = [line for line in lines if ERROR_LINE.match(line)]

@@ -1,5 +1,6 @@
 """The sweep with real worker processes that crash, hang, lie and leave."""
 
+import dataclasses
 import json
 import os
 import sys
@@ -128,6 +129,28 @@ def test_a_worker_that_leaves_after_its_answer_costs_no_row(run):
     assert [row.outcome for row in run.rows] == ["ok", "ok", "ok"]
     assert len(run.of("ready")) == 2
     assert "kept 3 %" in run.of("worker_ended")[0]["reason"]
+
+
+def test_cancel_does_not_wait_for_a_worker_that_says_that_it_leaves_and_stays(run):
+    limits = dataclasses.replace(LIMITS, leave_s=60)
+    began = time.monotonic()
+    outcome = run(
+        [workload("stays")],
+        plan={"stays": "leaving_but_stays"},
+        cancelled=lambda: time.monotonic() - began > 1.0,
+        limits=limits,
+    )
+    assert outcome.state == "cancelled"
+    assert time.monotonic() - began < 30
+
+
+def test_last_words_are_found_in_a_log_that_was_emptied_meanwhile(run):
+    run.log.write_bytes(b"x" * 10_000)
+    plan = {"bad": f"empties_the_log:{run.log}"}
+    assert run([workload("bad")], plan=plan).state == "done"
+    (row,) = run.rows
+    assert row.outcome == "crashed"
+    assert "RuntimeError: all that is left" in row.message
 
 
 def test_a_death_before_the_first_sign_is_not_blamed_on_the_next_workload(run):

@@ -173,6 +173,18 @@ class Worker:
         self.say(type="leaving", reason="the CUDA context is poisoned")
         sys.exit(0)
 
+    def leaving_but_stays(self, workload, _):
+        self.phase(workload, "measure")
+        self.say(type="leaving", reason="so it says")
+        time.sleep(3600)
+
+    def empties_the_log(self, workload, path):
+        """Die with a log that is shorter than it was before, as when it had grown too long."""
+        self.phase(workload, "measure")
+        os.truncate(path, 0)
+        sys.stderr.write("RuntimeError: all that is left\n")
+        os._exit(1)
+
     def closes(self, workload, _):
         """Close the conversation and stay."""
         self.phase(workload, "measure")
