@@ -77,6 +77,15 @@ def test_a_small_file_that_unpacks_to_very_much_is_refused(path):
         store.read(path, store.SPEED_SCHEMA)
 
 
+def test_few_values_that_take_very_much_memory_are_refused(path):
+    long_text = pa.array(["x" * 2000])
+    column = pa.DictionaryArray.from_arrays(pa.nulls(2_000_000, pa.int32()).fill_null(0), long_text)
+    pq.write_table(pa.table({"model": column}), path, store_schema=False)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(UnreadableFile, match=r"more than (2 GiB of memory|4 s)"):
+        store.read(path, store.SPEED_SCHEMA)
+
+
 def test_a_file_without_a_place_for_its_checksum_cannot_be_sealed(path, table):
     pq.write_table(table, path)
     with path.open("r+b") as file, pytest.raises(ValueError, match="no file_crc32"):
