@@ -108,8 +108,9 @@ def repeat(name, tries, kills, *, seed, folder, console):
         try:
             damage = attempt(name, seed + done, place)
         except NotPossibleHere as reason:
+            # What was not tried was not harmless.
             console.print(f"{name}: not possible here: {reason}")
-            return ["0", *["-"] * 6], total
+            return ["0", *["-"] * 6], Damage(corrupt=1)
         except Exception as error:  # noqa: BLE001 - counted, told, and the next one is tried
             console.print(f"{name}, seed {seed + done}: {type(error).__name__}: {error}")
             damage = Damage(corrupt=1)

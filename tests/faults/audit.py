@@ -1,10 +1,13 @@
 """What a fault did to a run: nothing may be lost, doubled, left running or unreadable."""
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import journal, runs, store
+import psutil
+
+from bench import journal, processes, runs, store
 from bench.errors import UnreadableFile
 from tests.faults import stage
 
@@ -69,7 +72,17 @@ def audit(run, data: Path, *, answers: Path | None = None, in_flight=1) -> Damag
 
 def _orphans(run):
     try:
-        stage.until(lambda: not stage.members(run), "the end of all processes", timeout_s=ORPHAN_S)
+        stage.until(lambda: not _left(run), "the end of all processes", timeout_s=ORPHAN_S)
     except AssertionError:
-        return len(stage.members(run))
+        return len(_left(run))
     return 0
+
+
+def _left(run):
+    """What bears the run's mark, and its supervisors and wardens, whose command names it."""
+    found = {process.pid for process in stage.members(run)}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if run in process.cmdline() and processes.is_alive(process):
+                found.add(process.pid)
+    return found

@@ -12,10 +12,20 @@ from bench import locks, recovery, runs
 from bench.errors import BenchError
 from bench.permission import COMMAND_LINE
 from bench.run_folder import RunFolder
+from bench.worker_process import ROOT
 from tests.faults import stage
 from tests.faults.audit import Damage, audit
 
-VICTIMS = ("supervisor", "worker", "warden")
+VICTIMS = ("supervisor", "worker", "warden", "dashboard")
+# What open pages do: look, and publish the runs that died.
+LOOKS = """
+import sys, time
+from pathlib import Path
+from bench import runs
+while True:
+    runs.recover(Path(sys.argv[1]))
+    time.sleep(0.05)
+"""
 SLOW = dict.fromkeys(stage.NAMES, "slow:0.03")
 
 
@@ -25,19 +35,24 @@ def random_kills(folder, rng):
     start = stage.start_with(SLOW, options=("--answers", str(answers)))
     run = runs.submit(stage.request(*stage.NAMES), data, by=COMMAND_LINE, start=start)
     damage = Damage()
-    for _ in range(rng.randint(3, 6)):
-        deadline = time.monotonic() + rng.uniform(0, 0.8)
-        stage.until(lambda deadline=deadline: time.monotonic() > deadline, "the moment")
-        victim = _find(run, data, rng.choice(VICTIMS))
-        if victim is not None:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                victim.kill()
-                damage.kills += 1
-        if not runs.status(run, data).alive:
-            damage += audit(run, data, answers=answers)
-            if runs.status(run, data).done == len(stage.NAMES):
-                return damage
-            runs.resume(run, data, by=COMMAND_LINE, start=start)
+    with contextlib.ExitStack() as stack:
+        dashboard = stack.enter_context(_dashboard(data))
+        for _ in range(rng.randint(3, 6)):
+            deadline = time.monotonic() + rng.uniform(0, 0.8)
+            stage.until(lambda deadline=deadline: time.monotonic() > deadline, "the moment")
+            who = rng.choice(VICTIMS)
+            victim = dashboard if who == "dashboard" else _find(run, data, who)
+            if victim is not None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    victim.kill()
+                    damage.kills += 1
+            if who == "dashboard":
+                dashboard = stack.enter_context(_dashboard(data))
+            if not runs.status(run, data).alive:
+                damage += audit(run, data, answers=answers)
+                if runs.status(run, data).done == len(stage.NAMES):
+                    return damage
+                runs.resume(run, data, by=COMMAND_LINE, start=start)
     end = stage.over(run, data)
     if end.done < end.total:
         runs.resume(run, data, by=COMMAND_LINE, start=start)
@@ -45,6 +60,16 @@ def random_kills(folder, rng):
     damage += audit(run, data, answers=answers, in_flight=0)
     damage.lost += end.total - end.done
     return damage
+
+
+@contextlib.contextmanager
+def _dashboard(data):
+    """A process that looks at the runs as open pages do, until it is killed."""
+    with subprocess.Popen([sys.executable, "-c", LOOKS, str(data)], cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _find(run, data, who):
