@@ -1,11 +1,14 @@
 """The comparison with timm, against a stand-in for timm's script that says what it was asked."""
 
 import importlib.util
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
+import click
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -111,3 +114,45 @@ def test_every_comparison_explains_itself(
     result = CliRunner().invoke(script(name).main, ["--help"])
     assert result.exit_code == 0
     assert "--repeats" in result.output
+
+
+def test_estimates_are_compared_with_what_was_measured_of_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    minute = script("minute")
+    models = pd.DataFrame({"architecture": list("abcd"), "image_size": 224})
+    estimated = models.assign(
+        seconds_per_image=[1.0, 2.0, 3.0, 4.0],
+        seconds_low=[0.95, 1.9, 2.9, 3.9],
+        seconds_high=[1.05, 2.1, 3.1, 4.1],
+    )
+    # Of the last one nothing was measured; the first two are 10 % off, one either way.
+    measured = models[:3].assign(
+        images_per_s=[1.1, 1 / 2.2, 1 / 3.0],
+        environment=json.dumps({"details": {"noise": 0.05}}),
+    )
+    minute.compare(estimated, measured)
+    said = capsys.readouterr().out
+    assert "3 models, A/A noise 5.0%" in said
+    assert "median 10.0%, 90th percentile 10.0%" in said
+    assert "1 of 3, 33%\n" in said
+    assert "3 of 3, 100% and A/A noise" in said
+
+
+def test_the_others_are_drawn_from_what_was_estimated_and_is_small_enough(
+    repository: Path,
+) -> None:
+    minute = script("minute")
+    known = minute.knowledge_elsewhere("AMD EPYC (2 cores)")
+    assert "AMD EPYC (2 cores)" not in set(known.sets["device"])
+    pairs = [
+        ("resnet18", 224),
+        ("tinynet_e", 106),
+        ("vit_giant_patch14_224", 224),
+        ("test_vit", 160),
+    ]
+    estimated = pd.DataFrame(pairs, columns=minute.POINT)
+    found = minute.draw(estimated, known, "cpu", count=2, seed=0)
+    assert sorted(found) == pairs[:2]
+    with pytest.raises(click.ClickException, match="3 others asked, 2 can be measured"):
+        minute.draw(estimated, known, "cpu", count=3, seed=0)
