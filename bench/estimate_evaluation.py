@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from bench import estimate, foretelling
+from bench import estimate
 from bench.belief import Vector
 from bench.estimate import Knowledge
 
@@ -45,7 +45,7 @@ def evaluation_of(
     """What `evaluation` yields of one column of known.log_s."""
     target = known.sets.iloc[column]
     rest = known.without(known.sets["device"] == target["device"])
-    believed = foretelling.belief(rest.log_s, rest.sets, target, rest.features)
+    believed = estimate.belief_about(rest, target)
     truth = known.log_s.iloc[:, column].reindex(believed.models).to_numpy(dtype=float)
     allowed = estimate.may_be_probe(known, believed.models, target["device_kind"])
     chosen = believed.choose(allowed & np.isfinite(truth), count)

@@ -3,14 +3,16 @@
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from dashboard import messages, plain, publish_speeds, settled, visit
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from bench import runs, waiting
+from bench import catalogue, estimate, index, runs, store, waiting
 from bench.permission import COMMAND_LINE
 from tests.faults import stage
 from tests.faults.surroundings import NotPossibleHere, small_disk
@@ -175,6 +177,34 @@ def test_the_expected_time_goes_by_what_was_measured_here(data: Path) -> None:
     app.multiselect(key="run_measures").set_value(["throughput", "latency"])
     settled(app.run())
     assert "Takes about 8 min" in said(app)
+
+
+def test_everything_is_measured_with_the_most_telling_first(data: Path) -> None:
+    app = form(visit("method"), "run_benchmark")
+    app.radio(key="run_preset").set_value("Everything")
+    press(app, "run_start")
+    (run,) = [now.run for now in runs.list_runs(data)]
+    asked = runs.run_folder.existing(run, data).request().workloads
+    pairs = [(one.architecture, one.image_size) for one in asked]
+    assert sorted(pairs) == sorted(catalogue.work_list(preset="all"))
+    (device,) = [device for device in runs.devices() if device.id == "cpu"]
+    known = estimate.knowledge(
+        store.to_frame(index.of(data).known_speeds(device=device.name, device_kind="cpu")),
+        catalogue.operations(),
+    )
+    target = pd.Series(
+        {
+            "device": device.name,
+            "device_kind": "cpu",
+            "measure": "throughput",
+            "precision": "fp32",
+            "layout": "nchw",
+            "compiled": "eager",
+            "torch": metadata.version("torch").partition("+")[0],
+        }
+    )
+    listed = pd.MultiIndex.from_tuples(pairs)
+    assert pairs[:16] == estimate.probes(known, target, listed=listed)
 
 
 def why_off(app: AppTest) -> str:

@@ -310,14 +310,35 @@ def best_of_each_family(speed: Signature, accuracy: Signature) -> list[tuple[str
 def minute(speed: Signature, *, device: str, kind: str, precision: str) -> list[tuple[str, int]]:
     """presets.minute for a device, cached. Raises InvalidRequest as that does."""
     return presets.minute(
-        _known_speeds(speed, device, kind),
-        catalogue.operations(folder()),
-        catalogue.work_list(preset="all", data=folder()),
+        *_known_and_listed(speed, device, kind),
         device=device,
         device_kind=kind,
         protocol=Protocol(precision=precision),
         measure=presets.measure_of_a_minute(kind),
     )
+
+
+@st.cache_data(max_entries=8, show_spinner="Choosing what to measure first …")
+def everything(
+    speed: Signature, *, device: str, kind: str, precision: str, measure: str
+) -> list[tuple[str, int]]:
+    """All that can be measured, presets.most_telling_first, cached."""
+    return presets.most_telling_first(
+        *_known_and_listed(speed, device, kind),
+        device=device,
+        device_kind=kind,
+        protocol=Protocol(precision=precision),
+        measure=measure,
+    )
+
+
+def _known_and_listed(
+    speed: Signature, device: str, kind: str
+) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[str, int]]]:
+    """What is known of speeds and operations, and what can be measured."""
+    data = folder()
+    listed = catalogue.work_list(preset="all", data=data)
+    return _known_speeds(speed, device, kind), catalogue.operations(data), listed
 
 
 @st.cache_data(max_entries=1, show_spinner=False)

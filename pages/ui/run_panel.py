@@ -20,7 +20,6 @@ from pages.ui import data, selection, who, words
 POLL_S = 1.0
 MINUTE = "My device in a minute"
 QUICK, BEST, EVERYTHING, SEARCH = "Quick look", "Best of each family", "Everything", "Search"
-LISTED = {QUICK: "quick", EVERYTHING: "all"}
 # In the session: a run that ends meanwhile reruns the page, which would otherwise close the form.
 FORM_IS_OPEN = "run_form_is_open"
 START, WAIT = "Start", "Add to the queue"
@@ -275,7 +274,7 @@ def _form() -> None:
         key="run_minutes",
         help="What is measured by then is kept.",
     )
-    pairs = _pairs(preset, names, device, precision)
+    pairs = _pairs(preset, names, device, precision, measures)
     count = len(pairs) * len(measures)
     st.caption(
         f"{words.counted(len(pairs), 'model')}, {words.counted(count, 'measurement')}; "
@@ -360,14 +359,18 @@ def _expected(
     return f"Takes {about}, going by {basis} on {other} and the published speeds of both."
 
 
-def _pairs(preset: str, names: list[str], device: Device, precision: str) -> list[tuple[str, int]]:
+def _pairs(
+    preset: str, names: list[str], device: Device, precision: str, measures: list[str]
+) -> list[tuple[str, int]]:
     """The (architecture, image size) pairs of a preset, in the order of measuring."""
+    target = {"device": device.name, "kind": device.kind, "precision": precision}
     if preset == MINUTE:
-        return data.minute(
-            data.speed_signature(), device=device.name, kind=device.kind, precision=precision
-        )
+        return data.minute(data.speed_signature(), **target)
+    if preset == EVERYTHING:
+        first = measures[0] if measures else measure_of_a_minute(device.kind)
+        return data.everything(data.speed_signature(), **target, measure=first)
     if preset == SEARCH:
         return catalogue.work_list(architectures=names) if names else []
-    if preset in LISTED:
-        return catalogue.work_list(preset=LISTED[preset])
+    if preset == QUICK:
+        return catalogue.work_list(preset="quick")
     return data.best_of_each_family(data.speed_signature(), data.accuracy_signature())
