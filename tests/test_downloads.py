@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ET
 
 import pandas as pd
 import pytest
+from browsing import visit
+from playwright.sync_api import Page, expect
 
 from bench import points, results
 from pages.ui import charts, downloads, speed_charts
@@ -57,3 +59,15 @@ def test_the_parquet_is_the_points(shown: pd.DataFrame) -> None:
     read = pd.read_parquet(io.BytesIO(downloads.parquet(shown)))
     assert read["model"].tolist() == shown["model"].tolist()
     assert read["seconds_per_image"].tolist() == shown["seconds_per_image"].tolist()
+
+
+def test_the_only_csv_on_the_page_is_the_guarded_one(page: Page) -> None:
+    visit(page)
+    expect(page.get_by_role("button", name="CSV", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Show/hide columns")).to_be_attached()
+    expect(page.get_by_role("button", name="Download as CSV")).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    rows = pd.read_csv(download.value.path())
+    assert len(rows) > 1000
+    assert rows["top1_percent"].max() > 88
