@@ -120,9 +120,9 @@ def run(
     """Measure models on this machine, with a progress bar.
 
     PATTERN is a name or a shell pattern, of architectures or, with a dot, of weights; timm's own
-    test_* models are measured only when named. Ctrl-C ends the run and keeps what was measured. A
-    run goes on when its terminal is closed. One run at a time measures on a device; with --queue up
-    to four more wait for it, each in its turn.
+    test_* models are measured only when named, and last in --preset all. Ctrl-C ends the run and
+    keeps what was measured. A run goes on when its terminal is closed. One run at a time measures
+    on a device; with --queue up to four more wait for it, each in its turn.
     """
     from bench import presets, run_progress, runs
     from bench.records import Protocol

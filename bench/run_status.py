@@ -307,7 +307,7 @@ def _place(folder: RunFolder, fold: Fold) -> int | None:
 
 def _eta_s(request: Request, fold: Fold) -> float | None:
     """Seconds until the run ends; None while nothing is known."""
-    operations = publication.operations()
+    operations, refused = publication.operations(), publication.refused()
 
     def cost(workload: Workload) -> int | None:
         return operations.get((workload.architecture, workload.image_size), (None, None))[0]
@@ -319,7 +319,11 @@ def _eta_s(request: Request, fold: Fold) -> float | None:
             # Refused at once, which tells nothing about those that are measured.
             if fold.rows[w].outcome != "unsupported"
         ],
-        [(w.measure, cost(w)) for w in request.workloads if w not in fold.rows],
+        [
+            (w.measure, cost(w))
+            for w in request.workloads
+            if w not in fold.rows and w.architecture not in refused
+        ],
     )
     if eta_s is None or fold.started_at is None:
         return eta_s
