@@ -99,6 +99,9 @@ def test_a_real_model_is_measured_on_the_cpu_and_its_rows_are_printed(data):
     assert table["images_per_s"][0].as_py() > 0
     assert table["multiply_adds"][0].as_py() > 0
     assert table["device_kind"].to_pylist() == ["cpu"]
+    [details] = map(json.loads, table["details"].to_pylist())
+    assert details == answer["rows"][0]["details"]
+    assert details["stopped_by"]
 
 
 def test_ctrl_c_cancels_cleanly_and_says_how_to_go_on(data):
