@@ -164,6 +164,13 @@ def measurements(run: str, data: Path) -> list[Measurement]:
         return list(watch.follower.update().rows.values())
 
 
+def noise(run: str, data: Path) -> float:
+    """By how much two measurements of the same thing differ in a run, see Environment.noise."""
+    with _lock:
+        environment = _watch(run_folder.existing(run, data)).follower.update().environment
+    return 0.0 if environment is None else environment.noise
+
+
 def live_table(run: str, data: Path) -> pa.Table:
     """What a run has measured so far, as rows of SPEED_SCHEMA.
 

@@ -94,11 +94,17 @@ def test_a_real_model_is_measured_on_the_cpu_and_its_rows_are_printed(data):
     assert (answer["state"], answer["done"], answer["total"]) == ("done", 1, 1)
     assert answer["rows"][0]["outcome"] == "ok"
     assert len(answer["rows"][0]["samples_s"]) >= 7
-    assert re.search(r"test_vit 160 latency: \S+ ms ±\S+ % \(batch 1\)", done.stderr)
+    line = r"test_vit 160 latency: \S+ ms ±(\S+) %, (steady|fair|noisy|few samples: \d) \(batch 1\)"
+    [(percent, _)] = re.findall(line, done.stderr)
     table = store.read(data / "runs" / answer["run"] / "results.parquet", store.SPEED_SCHEMA)
     assert table["images_per_s"][0].as_py() > 0
     assert table["multiply_adds"][0].as_py() > 0
     assert table["device_kind"].to_pylist() == ["cpu"]
+    [(low_s, median_s, high_s)] = zip(
+        *(table[name].to_pylist() for name in ("step_low_s", "step_s", "step_high_s")), strict=True
+    )
+    widest = max(high_s - median_s, median_s - low_s) / median_s
+    assert float(percent) == pytest.approx(100 * widest, rel=0.06)
     [details] = map(json.loads, table["details"].to_pylist())
     assert details == answer["rows"][0]["details"]
     assert details["stopped_by"]
