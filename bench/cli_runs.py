@@ -1,4 +1,4 @@
-"""The commands about runs: run, runs, cancel, environment, and the supervisor behind them."""
+"""The commands about runs: run, runs, cancel, and the supervisor behind them."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from bench import cli_output as out
 from bench.cli_executor import ExecutorName
 from bench.errors import DeviceBusy, InvalidRequest
-from bench.records import LAYOUTS, MEASURES, PRECISIONS
+from bench.records import LAYOUTS, MEASURES, PRECISIONS, latency_first
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,42 +237,7 @@ def supervise(run: str, *, lock_fd: int | None, data: Path) -> None:
     supervisor.supervise(run_folder.existing(run, data), lock_fd)
 
 
-@click.command(epilog="Example: python -m bench environment --json")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def environment(*, as_json: bool) -> None:
-    """The devices here, and whether and why not a run can use them."""
-    from bench.devices import devices
-
-    found = devices()
-    if as_json:
-        out.print_json(
-            [
-                {
-                    "id": device.id,
-                    "kind": device.kind,
-                    "name": device.name,
-                    "memory_bytes": device.memory_bytes,
-                    "reason": device.reason,
-                }
-                for device in found
-            ]
-        )
-        return
-    out.table(
-        ["device", "name", "memory", "can be used"],
-        [
-            [
-                device.id,
-                device.name,
-                f"{device.memory_bytes / 2**30:.1f} GiB" if device.memory_bytes else "",
-                device.reason or "yes",
-            ]
-            for device in found
-        ],
-    )
-
-
-COMMANDS = (run, runs, cancel, supervise, environment)
+COMMANDS = (run, runs, cancel, supervise)
 
 
 def _refuse_options_beside_resume() -> None:
@@ -357,7 +322,7 @@ def _workloads(
             batch_size=None if measure == "latency" else batch_size,
         )
         for architecture, image_size in pairs
-        for measure in dict.fromkeys(measures)
+        for measure in latency_first(measures)
     )
 
 

@@ -1,4 +1,4 @@
-"""run, runs, cancel and environment, as people and programs call them."""
+"""run, runs and cancel, as people and programs call them."""
 
 import json
 import os
@@ -235,7 +235,12 @@ def test_runs_publishes_a_run_that_died(data):
     assert (listed["state"], listed["published"], listed["done"]) == ("crashed", True, 1)
 
 
-def test_environment_names_the_devices_and_what_is_wrong_with_them():
-    found = json.loads(CliRunner().invoke(main, ["environment", "--json"]).output)
-    assert [device for device in found if device["id"] == "cpu" and device["reason"] is None]
-    assert "cpu" in CliRunner().invoke(main, ["environment"]).output
+def test_a_model_s_latency_is_measured_first_so_that_the_next_model_is_prepared_meanwhile():
+    pairs = [("test_vit", 160), ("test_resnet", 160)]
+    asked = cli_runs._workloads(pairs, ("throughput", "latency", "throughput"), batch_size=None)
+    assert [(work.architecture, work.measure) for work in asked] == [
+        ("test_vit", "latency"),
+        ("test_vit", "throughput"),
+        ("test_resnet", "latency"),
+        ("test_resnet", "throughput"),
+    ]
