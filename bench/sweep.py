@@ -111,7 +111,7 @@ def sweep(
         state.end_worker("the sweep ended")
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """The sweep ends here."""
 
     def __init__(self, state: str, error: str | None = None) -> None:
@@ -171,7 +171,7 @@ class Sweep:
                     self.look_for_drift()
             if self.models % SENTINEL_EVERY:
                 self.look_for_drift()
-        except _Stopped as stop:
+        except Stopped as stop:
             state = "partial" if stop.state == "failed" and self.rows else stop.state
             return Outcome(state, stop.error)
         return Outcome("done")
@@ -251,7 +251,7 @@ class Sweep:
         return deadline_s + self.limits.slack_s
 
     def receive(self, worker: WorkerProcess, patience_s: float) -> dict[str, Any]:
-        """The next message. Raises _Stopped, or _WorkerLost for a death or a hang."""
+        """The next message. Raises Stopped, or _WorkerLost for a death or a hang."""
         give_up = self.clock() + patience_s
         while True:
             self.check_stop()
@@ -272,14 +272,14 @@ class Sweep:
         return _WorkerLost(*worker.died_of())
 
     def check_stop(self) -> None:
-        """Raise _Stopped when somebody cancelled or the time is up."""
+        """Raise Stopped when somebody cancelled or the time is up."""
         if self.cancelled():
-            raise _Stopped("cancelled")
+            raise Stopped("cancelled")
         if self.ends_at is not None and self.clock() >= self.ends_at:
-            raise _Stopped("partial", "the time limit was reached")
+            raise Stopped("partial", "the time limit was reached")
 
     def ready_worker(self) -> WorkerProcess:
-        """A worker that is up, started when there is none. Raises _Stopped when none comes up."""
+        """A worker that is up, started when there is none. Raises Stopped when none comes up."""
         reason = ""
         for _ in range(self.limits.starts):
             self.check_stop()
@@ -291,10 +291,10 @@ class Sweep:
             except _WorkerLost as lost:
                 reason = lost.message + self.last_words(printed)
                 self.end_worker(reason)
-        raise _Stopped("failed", f"the device cannot be used: {reason}; the log says more")
+        raise Stopped("failed", f"the device cannot be used: {reason}; the log says more")
 
     def start_worker(self) -> WorkerProcess:
-        """Start a worker and wait until it is up. Raises _WorkerLost, _Stopped."""
+        """Start a worker and wait until it is up. Raises _WorkerLost, Stopped."""
         self.worker = worker = WorkerProcess(self.command, self.log)
         try:
             environment = answers.environment(self.receive(worker, self.limits.start_s))
@@ -303,7 +303,7 @@ class Sweep:
         if self.expected is not None:
             changed = answers.what_changed(self.expected, environment)
             if changed is not None:
-                raise _Stopped(
+                raise Stopped(
                     "failed", f"rows of one run come from one place, but {changed}: start a new run"
                 )
         self.expected = environment
@@ -337,7 +337,7 @@ class Sweep:
         row = self.measure(CANARY, None)
         self.deaths_in_a_row = 0
         if row.outcome in ("crashed", "timeout"):
-            raise _Stopped(
+            raise Stopped(
                 "failed",
                 f"the device no longer measures even {CANARY.architecture}: {row.message}",
             )
