@@ -1,5 +1,6 @@
 """The commands about runs: run, runs, cancel, and the supervisor behind them."""
 
+import contextlib
 import math
 import re
 from functools import partial
@@ -288,11 +289,28 @@ def _pairs(
         listed = preset if preset in catalogue.PRESETS else None
         pairs += catalogue.work_list(patterns, preset=listed, data=data)
     if preset == "all":
+        _tell_of_another_timm(data)
         target = _target(device, protocol, measure)
         return presets.most_telling_first(
             _known_speeds(data, target), catalogue.operations(data), pairs, **target
         )
     return pairs
+
+
+def _tell_of_another_timm(data: Path) -> None:
+    """Say on the error stream when `all` is not all that the timm installed here has."""
+    from importlib import metadata
+
+    from bench import catalogue
+
+    known = catalogue.models(data)["timm"].iloc[0]
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        if (here := metadata.version("timm")) != known:
+            click.echo(
+                f"The catalogue is of timm {known}, here is {here}: models that only the latter "
+                "has are left out. A catalogue of what is here: python -m bench catalogue",
+                err=True,
+            )
 
 
 def _target(device: str, protocol: "Protocol", measure: str) -> dict[str, Any]:

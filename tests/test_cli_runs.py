@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -244,3 +245,15 @@ def test_a_model_s_latency_is_measured_first_so_that_the_next_model_is_prepared_
         ("test_resnet", "latency"),
         ("test_resnet", "throughput"),
     ]
+
+
+def test_everything_of_another_timm_than_the_one_installed_is_told(data, capsys):
+    cli_runs._tell_of_another_timm(data)
+    assert capsys.readouterr() == ("", "")
+    table = store.read(store.SHIPPED / "published" / "models.parquet", store.MODELS_SCHEMA)
+    older = table.set_column(0, table.schema.field("timm"), pa.array(["0.9.0"] * len(table)))
+    store.publish(older, store.published(data, "models.parquet"))
+    cli_runs._tell_of_another_timm(data)
+    said, told = capsys.readouterr()
+    assert said == ""
+    assert "The catalogue is of timm 0.9.0, here is 1.0.31: models that only the latter" in told
