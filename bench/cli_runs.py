@@ -74,6 +74,17 @@ class Duration(click.ParamType[float]):
     help='A backend of torch.compile and perhaps a mode: inductor, "inductor max-autotune".',
 )
 @click.option(
+    "--tf32/--no-tf32",
+    default=False,
+    show_default=True,
+    help="Let fp32 convolutions and matrix products of an NVIDIA GPU use TF32.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Of a CPU.  [default: the physical cores that this process may use]",
+)
+@click.option(
     "--batch-size",
     type=click.IntRange(1),
     help="For throughput and training.  [default: the one that saturates the device]",
@@ -109,6 +120,8 @@ def run(
     precision: str | None,
     layout: str,
     compiled: str,
+    tf32: bool,
+    threads: int | None,
     batch_size: int | None,
     time_limit: float | None,
     max_gmacs: float | None,
@@ -135,7 +148,11 @@ def run(
         device = device or _first_device(executor)
         kind = device.partition(":")[0]
         precision = precision or ("amp-fp16" if kind == "cuda" else "fp32")
-        protocol = Protocol(precision=precision, layout=layout, compiled=compiled)
+        if threads is not None and kind != "cpu":
+            raise InvalidRequest(f"--threads is for a CPU, got --device {device}")
+        protocol = Protocol(
+            precision=precision, layout=layout, compiled=compiled, tf32=tf32, threads=threads
+        )
         if preset == "minute" and not _is_given("measures"):
             measures = (presets.measure_of_a_minute(kind),)
         pairs = _pairs(

@@ -67,6 +67,7 @@ def test_the_supervisor_is_no_command_for_people():
             ["resnet18", "--measure", "latency", "--batch-size", "2"],
             "latency is measured at batch 1",
         ),
+        (["resnet18", "--device", "cuda:9", "--threads", "2"], "--threads is for a CPU"),
         (["--resume", "2026-01-01T000000Z-0000"], "there is no run"),
         (["resnet18", "--resume", "2026-01-01T000000Z-0000"], "leave out PATTERN"),
         (["--device", "cpu", "--resume", "x"], "leave out --device"),
@@ -88,7 +89,8 @@ def test_a_duration_is_written_as_people_do(text, seconds):
 
 
 def test_a_real_model_is_measured_on_the_cpu_and_its_rows_are_printed(data):
-    command = program("run", "test_vit", "--measure", "latency", "--json", data=data)
+    how = ("--measure", "latency", "--threads", "1", "--tf32", "--json")
+    command = program("run", "test_vit", *how, data=data)
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -109,6 +111,9 @@ def test_a_real_model_is_measured_on_the_cpu_and_its_rows_are_printed(data):
     [details] = map(json.loads, table["details"].to_pylist())
     assert details == answer["rows"][0]["details"]
     assert details["stopped_by"]
+    assert details["threads"] == 1
+    [environment] = map(json.loads, table["environment"].to_pylist())
+    assert (environment["protocol"]["threads"], environment["protocol"]["tf32"]) == (1, True)
 
 
 def test_ctrl_c_cancels_cleanly_and_says_how_to_go_on(data):
