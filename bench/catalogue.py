@@ -90,9 +90,11 @@ def work_list(
 ) -> list[tuple[str, int]]:
     """What to measure: each unique (architecture, image size) once, in the catalogue's order.
 
-    A tag's image size is its test size where it has one, else its input size. timm's `test_*`
-    models count only when asked for by name. What `refused` lists is left out of presets and of
-    patterns that match more than it, and is an error where it is all that was asked for.
+    A tag's image size is its test size where it has one, else its input size. `all` is every
+    architecture: timm's `test_*` models come last, after what `refused` lists (at its longer side),
+    which the worker answers with an `unsupported` row. Elsewhere test models count only when asked
+    for by name, and what is refused is left out of patterns that match more than it, and is an
+    error where it is all that was asked for.
 
     Args:
         patterns: names or shell patterns (`resnet50`, `convnext_*`), of architectures or, with a
@@ -112,7 +114,9 @@ def work_list(
     if preset is not None and preset not in PRESETS:
         raise InvalidRequest(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
     table = models(data)
-    table["size"] = table["test_size"].fillna(table["input_size"])
+    table["size"] = (
+        table["test_size"].fillna(table["input_size"]).fillna(table["message"].map(_longer_side))
+    )
     is_test = table["architecture"].map(is_test_model).astype(bool)
     wanted = pd.Series(data=False, index=table.index)
     for pattern in patterns:
@@ -121,9 +125,10 @@ def work_list(
     for name in architectures or ():
         found = _known(table, "architecture", table["architecture"] == name, name)
         wanted |= _measurable(table, found)
-    if preset == "all":
-        wanted |= _measurable(table, ~is_test)
     chosen = table[wanted]
+    if preset == "all":
+        is_refused = table["message"].notna()
+        chosen = pd.concat([table[~is_test & ~is_refused], table[is_refused], table[is_test]])
     pairs = [
         (name, int(size)) for name, size in zip(chosen["architecture"], chosen["size"], strict=True)
     ]
@@ -144,12 +149,17 @@ def matching(table: pd.DataFrame, pattern: str) -> pd.Series:
 
 
 def _measurable(table: pd.DataFrame, found: pd.Series) -> pd.Series:
-    """The same selection without what has no square size, unless that is all there was."""
-    sized = found & table["size"].notna()
-    if not sized.any():
+    """The same selection without what is refused, unless that is all there was."""
+    square = found & table["message"].isna()
+    if not square.any():
         first = table[found].iloc[0]
         raise InvalidRequest(f"{first['architecture']} cannot be measured: {first['message']}")
-    return sized
+    return square
+
+
+def _longer_side(message: str | None) -> int | None:
+    """Of `takes 3 x 1024 x 768 values, ...`, which is all that is kept of such an input."""
+    return None if pd.isna(message) else max(int(side) for side in re.findall(r"\d+", message))
 
 
 def _known(table: pd.DataFrame, column: str, found: pd.Series, asked: str) -> pd.Series:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bench import cli_estimate, cli_runs, cli_sets
+from bench import cli_environment, cli_estimate, cli_runs, cli_sets
 from bench import cli_output as out
 from bench.errors import BenchError, InvalidRequest
 
@@ -34,7 +34,7 @@ def main() -> None:
     """Measure timm's image models, and look at what is known about them."""
 
 
-for _command in (*cli_runs.COMMANDS, cli_estimate.estimate):
+for _command in (*cli_runs.COMMANDS, cli_environment.environment, cli_estimate.estimate):
     main.add_command(_command)
 
 

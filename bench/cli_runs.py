@@ -1,5 +1,6 @@
-"""The commands about runs: run, runs, cancel, environment, and the supervisor behind them."""
+"""The commands about runs: run, runs, cancel, and the supervisor behind them."""
 
+import contextlib
 import math
 import re
 from functools import partial
@@ -12,7 +13,7 @@ from click.core import ParameterSource
 from bench import cli_output as out
 from bench.cli_executor import ExecutorName
 from bench.errors import DeviceBusy, InvalidRequest
-from bench.records import LAYOUTS, MEASURES, PRECISIONS
+from bench.records import LAYOUTS, MEASURES, PRECISIONS, latency_first
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +74,17 @@ class Duration(click.ParamType[float]):
     help='A backend of torch.compile and perhaps a mode: inductor, "inductor max-autotune".',
 )
 @click.option(
+    "--tf32/--no-tf32",
+    default=False,
+    show_default=True,
+    help="Let fp32 convolutions and matrix products of an NVIDIA GPU use TF32.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Of a CPU.  [default: the physical cores that this process may use]",
+)
+@click.option(
     "--batch-size",
     type=click.IntRange(1),
     help="For throughput and training.  [default: the one that saturates the device]",
@@ -108,6 +120,8 @@ def run(
     precision: str | None,
     layout: str,
     compiled: str,
+    tf32: bool,
+    threads: int | None,
     batch_size: int | None,
     time_limit: float | None,
     max_gmacs: float | None,
@@ -120,9 +134,9 @@ def run(
     """Measure models on this machine, with a progress bar.
 
     PATTERN is a name or a shell pattern, of architectures or, with a dot, of weights; timm's own
-    test_* models are measured only when named. Ctrl-C ends the run and keeps what was measured. A
-    run goes on when its terminal is closed. One run at a time measures on a device; with --queue up
-    to four more wait for it, each in its turn.
+    test_* models are measured only when named, and last in --preset all. Ctrl-C ends the run and
+    keeps what was measured. A run goes on when its terminal is closed. One run at a time measures
+    on a device; with --queue up to four more wait for it, each in its turn.
     """
     from bench import presets, run_progress, runs
     from bench.records import Protocol
@@ -134,7 +148,11 @@ def run(
         device = device or _first_device(executor)
         kind = device.partition(":")[0]
         precision = precision or ("amp-fp16" if kind == "cuda" else "fp32")
-        protocol = Protocol(precision=precision, layout=layout, compiled=compiled)
+        if threads is not None and kind != "cpu":
+            raise InvalidRequest(f"--threads is for a CPU, got --device {device}")
+        protocol = Protocol(
+            precision=precision, layout=layout, compiled=compiled, tf32=tf32, threads=threads
+        )
         if preset == "minute" and not _is_given("measures"):
             measures = (presets.measure_of_a_minute(kind),)
         pairs = _pairs(
@@ -237,42 +255,7 @@ def supervise(run: str, *, lock_fd: int | None, data: Path) -> None:
     supervisor.supervise(run_folder.existing(run, data), lock_fd)
 
 
-@click.command(epilog="Example: python -m bench environment --json")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def environment(*, as_json: bool) -> None:
-    """The devices here, and whether and why not a run can use them."""
-    from bench.devices import devices
-
-    found = devices()
-    if as_json:
-        out.print_json(
-            [
-                {
-                    "id": device.id,
-                    "kind": device.kind,
-                    "name": device.name,
-                    "memory_bytes": device.memory_bytes,
-                    "reason": device.reason,
-                }
-                for device in found
-            ]
-        )
-        return
-    out.table(
-        ["device", "name", "memory", "can be used"],
-        [
-            [
-                device.id,
-                device.name,
-                f"{device.memory_bytes / 2**30:.1f} GiB" if device.memory_bytes else "",
-                device.reason or "yes",
-            ]
-            for device in found
-        ],
-    )
-
-
-COMMANDS = (run, runs, cancel, supervise, environment)
+COMMANDS = (run, runs, cancel, supervise)
 
 
 def _refuse_options_beside_resume() -> None:
@@ -323,11 +306,28 @@ def _pairs(
         listed = preset if preset in catalogue.PRESETS else None
         pairs += catalogue.work_list(patterns, preset=listed, data=data)
     if preset == "all":
+        _tell_of_another_timm(data)
         target = _target(device, protocol, measure)
         return presets.most_telling_first(
             _known_speeds(data, target), catalogue.operations(data), pairs, **target
         )
     return pairs
+
+
+def _tell_of_another_timm(data: Path) -> None:
+    """Say on the error stream when `all` is not all that the timm installed here has."""
+    from importlib import metadata
+
+    from bench import catalogue
+
+    known = catalogue.models(data)["timm"].iloc[0]
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        if (here := metadata.version("timm")) != known:
+            click.echo(
+                f"The catalogue is of timm {known}, here is {here}: models that only the latter "
+                "has are left out. A catalogue of what is here: python -m bench catalogue",
+                err=True,
+            )
 
 
 def _target(device: str, protocol: "Protocol", measure: str) -> dict[str, Any]:
@@ -357,7 +357,7 @@ def _workloads(
             batch_size=None if measure == "latency" else batch_size,
         )
         for architecture, image_size in pairs
-        for measure in dict.fromkeys(measures)
+        for measure in latency_first(measures)
     )
 
 

@@ -182,8 +182,8 @@ def most_telling_first(
 ) -> list[tuple[str, int]]:
     """The same pairs for a full sweep: those first whose speed tells most of the others.
 
-    The first PROBES_OF_A_SWEEP are chosen like probes; then the least certain come first, and what
-    nothing is known of comes last, in the order given.
+    The first PROBES_OF_A_SWEEP are chosen like probes; then the least certain come first, then
+    what nothing is known of, in the order given. `test_*` models, which tell nothing, come last.
     """
     believed = belief_about(known, target)
     listed = believed.models.isin(pd.MultiIndex.from_tuples(pairs))
@@ -191,5 +191,6 @@ def most_telling_first(
     chosen = believed.choose(allowed, min(PROBES_OF_A_SWEEP, len(pairs)))
     uncertainty = believed.uncertainty(chosen)
     order = {believed.models[i]: (0, rank) for rank, i in enumerate(chosen)}
+    order |= {model: (3, 0) for model in pairs if is_test_model(model[0])}
     rest = {model: (1, -uncertainty[i]) for i, model in enumerate(believed.models)}
     return sorted(pairs, key=lambda pair: order.get(pair) or rest.get(pair) or (2, 0.0))

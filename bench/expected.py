@@ -119,7 +119,12 @@ def _seconds(asked: Sequence[Workload], basis: pd.DataFrame, pace: float) -> flo
             strict=True,
         )
     ]
-    missing = [(work.measure, cost(work.architecture, work.image_size)) for work in asked]
+    refused = publication.refused()
+    missing = [
+        (work.measure, cost(work.architecture, work.image_size))
+        for work in asked
+        if work.architecture not in refused
+    ]
     seconds = eta.remaining_s(finished, missing, pace=pace)
     assert seconds is not None  # there are finished rows
     return seconds

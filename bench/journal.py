@@ -184,15 +184,25 @@ def _starting(fold: Fold, values: Mapping[str, Any]) -> None:
     fold.current = fold.phase = None
 
 
+_NOISE = "Two measurements of the same thing differed by up to"
+
+
 def _ready(fold: Fold, values: Mapping[str, Any]) -> None:
     environment = Environment.from_json(values["environment"])
-    if fold.environment is None:
+    known = fold.environment
+    if known is None:
         fold.environment = environment
-        if environment.noise > statistics.FAIR:
-            fold.notes.append(
-                f"Two measurements of the same thing differed by up to {environment.noise:.0%} on "
-                "this machine: a smaller difference between models ranks nothing"
-            )
+    elif environment.noise > known.noise:
+        # A calm start may not hide a noisy later worker: the intervals of all rows widen.
+        details = {**known.details, "noise": environment.noise}
+        fold.environment = dataclasses.replace(known, details=details)
+        fold.revision += 1
+    if environment.noise > max(statistics.FAIR, known.noise if known else 0.0):
+        fold.notes = [note for note in fold.notes if not note.startswith(_NOISE)]
+        fold.notes.append(
+            f"{_NOISE} {environment.noise:.0%} on this machine: a smaller difference between "
+            "models ranks nothing"
+        )
     fold.state = "running"
     fold.workers += 1
     if (station := _text(values.get("station"))) is not None:

@@ -45,6 +45,16 @@ def operations() -> Operations:
     return _operations_of((store.SHIPPED / "published" / "operations.parquet").stat().st_mtime_ns)
 
 
+def refused() -> frozenset[str]:
+    """catalogue.refused of the shipped catalogue: their rows are `unsupported` and take no time."""
+    return _refused_of((store.SHIPPED / "published" / "models.parquet").stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _refused_of(version: int) -> frozenset[str]:  # noqa: ARG001 - the key
+    return frozenset(catalogue.refused())
+
+
 @functools.lru_cache(maxsize=1)
 def _operations_of(version: int) -> Operations:  # noqa: ARG001 - the key
     columns = ["architecture", "image_size", "multiply_adds", "activations"]

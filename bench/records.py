@@ -8,7 +8,7 @@ as JSON; `bench.store` turns them into Parquet rows.
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -196,6 +196,15 @@ class Measurement(Record):
         for name in ("flags", "samples_s"):
             plain[name] = tuple(plain.get(name, ()))
         return super(Measurement, cls).from_json(plain)
+
+
+def latency_first(measures: Iterable[str]) -> list[str]:
+    """Each measure once, in the order in which a model is measured.
+
+    The next model is prepared while the device measures the last of them, but never during latency,
+    which that would disturb.
+    """
+    return sorted(dict.fromkeys(measures), key=lambda measure: measure != "latency")
 
 
 def utc_now() -> datetime:

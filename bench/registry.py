@@ -20,7 +20,7 @@ an operation (LSTMs, convolutions padded `same`), or timm has changed the model 
 import logging
 import multiprocessing
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import store
 from bench.torchvision_schemas import import_timm
+from bench.workloads import why_refused
 
 # What these operations return are activations.
 _COUNTED = frozenset({"convolution", "mm", "addmm", "bmm", "baddbmm"})
@@ -103,7 +104,7 @@ def _model_row(name: str, module: str, cfg: Any) -> Row:
     """
     architecture, _, tag = name.partition(".")
     paper = [part for part in (cfg.paper_name, cfg.paper_ids) if part]
-    refusal = _refusal([cfg.input_size, cfg.test_input_size or cfg.input_size])
+    refusal = why_refused(cfg)
     return {
         "timm": import_timm().__version__,
         "model": name,
@@ -125,13 +126,6 @@ def _model_row(name: str, module: str, cfg: Any) -> Row:
         "paper": ", ".join(paper) or None,
         "message": refusal,
     }
-
-
-def _refusal(sizes: Sequence[tuple[int, int, int]]) -> str | None:
-    for channels, height, width in sizes:
-        if channels != 3 or height != width:
-            return f"takes {channels} x {height} x {width} values, not a square RGB image"
-    return None
 
 
 def image_sizes(models: pa.Table) -> list[tuple[str, int]]:

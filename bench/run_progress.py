@@ -100,20 +100,25 @@ def summary(end: Status, data: Path) -> str:
     return "\n".join(lines)
 
 
-def row_text(row: Measurement) -> str:
-    """One finished row for people: `resnet18 224 throughput: 512 images/s ±0.4 % (batch 64)`."""
+def row_text(row: Measurement, noise: float) -> str:
+    """One finished row for people.
+
+    `resnet18 224 throughput: 512 images/s ±0.4 %, steady (batch 64)`. noise is that of the run; the
+    interval is widened by it, as the published one is.
+    """
     name = _name(row.workload)
     if row.outcome != "ok":
         return printable(f"{name}: {row.outcome.replace('_', ' ')}: {row.message or ''}")
     median_s, _, _ = statistics.median_interval(row.samples_s)
-    width = statistics.relative_half_width(row.samples_s)
+    width = statistics.relative_half_width(row.samples_s, noise=noise)
+    verdict, _, _ = statistics.verdict(row.samples_s, noise=noise).partition(": interval")
     if row.workload.measure == "latency":
         value = f"{1000 * median_s:.4g} ms"
     else:
         value = f"{(row.batch_size or 1) / median_s:,.4g} images/s"
     flags = f"  [{', '.join(row.flags)}]" if row.flags else ""
     percent = f"{100 * width:.2g}" if width < 1 else f"{100 * width:.0f}"
-    return f"{name}: {value} ±{percent} % (batch {row.batch_size}){flags}"
+    return f"{name}: {value} ±{percent} %, {verdict} (batch {row.batch_size}){flags}"
 
 
 def _watch(run: str, data: Path, console: Console) -> Status:
@@ -125,7 +130,7 @@ def _watch(run: str, data: Path, console: Console) -> Status:
             now = runs.status(run, data)
             rows = runs.measurements(run, data)
             for row in rows[shown:]:
-                console.print(row_text(row), soft_wrap=True)
+                console.print(row_text(row, runs.noise(run, data)), soft_wrap=True)
             shown = len(rows)
             what = f"{_name(now.current)}: {now.phase}" if now.current else _stage(now)
             left = "" if now.eta_s is None else f"{_clock(now.eta_s)} left"

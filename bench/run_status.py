@@ -167,6 +167,13 @@ def measurements(run: str, data: Path) -> list[Measurement]:
         return list(watch.follower.update().rows.values())
 
 
+def noise(run: str, data: Path) -> float:
+    """By how much two measurements of the same thing differ in a run, see Environment.noise."""
+    with _lock:
+        environment = _watch(run_folder.existing(run, data)).follower.update().environment
+    return 0.0 if environment is None else environment.noise
+
+
 def live_table(run: str, data: Path) -> pa.Table:
     """What a run has measured so far, as rows of SPEED_SCHEMA.
 
@@ -337,7 +344,7 @@ def _place(folder: RunFolder, fold: Fold) -> int | None:
 
 def _eta_s(request: Request, fold: Fold) -> float | None:
     """Seconds until the run ends; None while nothing is known."""
-    operations = publication.operations()
+    operations, refused = publication.operations(), publication.refused()
 
     def cost(workload: Workload) -> int | None:
         return operations.get((workload.architecture, workload.image_size), (None, None))[0]
@@ -349,7 +356,11 @@ def _eta_s(request: Request, fold: Fold) -> float | None:
             # Refused at once, which tells nothing about those that are measured.
             if fold.rows[w].outcome != "unsupported"
         ],
-        [(w.measure, cost(w)) for w in request.workloads if w not in fold.rows],
+        [
+            (w.measure, cost(w))
+            for w in request.workloads
+            if w not in fold.rows and w.architecture not in refused
+        ],
     )
     if eta_s is None or fold.started_at is None:
         return eta_s

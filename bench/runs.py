@@ -30,7 +30,7 @@ from bench.records import dumps, utc_now
 from bench.recovery import recover
 from bench.run_checks import why_not
 from bench.run_folder import Request, RunFolder
-from bench.run_status import Status, list_runs, live_table, log_tail, measurements, status
+from bench.run_status import Status, list_runs, live_table, log_tail, measurements, noise, status
 
 __all__ = [
     "COMMAND_LINE",
@@ -47,6 +47,7 @@ __all__ = [
     "live_table",
     "log_tail",
     "measurements",
+    "noise",
     "recover",
     "resume",
     "status",

@@ -46,6 +46,7 @@ SPEED_SCHEMA = pa.schema(
         pa.field("timm", pa.string()),
         pa.field("measured_at", pa.timestamp("us", tz="UTC")),
         pa.field("environment", pa.string()),
+        pa.field("details", pa.string()),  # JSON: how a row was measured, what was seen meanwhile
     ]
 )
 

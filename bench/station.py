@@ -36,10 +36,6 @@ from bench.worker_process import command_line
 
 # What a station measures on instead of its GPU: to try a cluster on machines without any.
 INSTEAD = "BENCH_STATION_DEVICE"
-# On a CPU the sentinel of the GPUs would take a minute.
-SENTINEL_ON_CPU = Workload(
-    architecture="resnet18", image_size=160, measure="throughput", batch_size=4
-)
 LONGEST_TEXT_BYTES = 16 * 2**10
 
 
@@ -135,7 +131,7 @@ def _sweep(talk: Talk, task: Mapping[str, Any], device: str, log: IO[bytes]) -> 
         ends_at=None,
         clock=time.monotonic,
         expected=Environment.from_json(expected) if expected else None,
-        sentinels={**SENTINELS, "cpu": SENTINEL_ON_CPU},
+        sentinels=SENTINELS,
     )
     try:
         return sweep.run(talk.models())

@@ -81,9 +81,12 @@ def widened(interval: tuple[float, float, float], noise: float) -> tuple[float, 
     return median, low / (1 + noise), high * (1 + noise)
 
 
-def relative_half_width(samples_s: Sequence[float], confidence: float = 0.95) -> float:
-    """The larger side of median_interval as a share of the median: the x of "median ± x"."""
-    median, low, high = median_interval(samples_s, confidence)
+def relative_half_width(samples_s: Sequence[float], *, noise: float = 0.0) -> float:
+    """The larger side of the interval as a share of the median: the x of "median ± x".
+
+    The interval is median_interval's, widened by the noise of the machine, as it is stored.
+    """
+    median, low, high = widened(median_interval(samples_s), noise)
     return max(high - median, median - low) / median
 
 
@@ -125,24 +128,14 @@ def relative_iqr(samples_s: Sequence[float]) -> float:
     return (p75 - p25) / median
 
 
-def outliers(samples_s: Sequence[float]) -> int:
-    """How many samples lie more than 1.5 interquartile ranges outside the quartiles.
+def verdict(samples_s: Sequence[float], *, noise: float = 0.0) -> str:
+    """What to think of a measurement, in words: "steady", "fair: ...", "noisy: interval ±4 %".
 
-    They are counted, never deleted: a stall that happened is part of the answer. 0 when n < 4.
-    Source: Tukey, "Exploratory Data Analysis" (1977), inner fences."""
-    if len(samples_s) < 4:
-        return 0
-    samples = _checked(samples_s)
-    p25, p75 = np.percentile(samples, (25, 75))
-    margin = 1.5 * (p75 - p25)
-    return int(np.sum((samples < p25 - margin) | (samples > p75 + margin)))
-
-
-def verdict(samples_s: Sequence[float]) -> str:
-    """What to think of a measurement, in words: "steady", "fair: ...", "noisy: interval ±4 %"."""
+    noise is that of the machine, see widened.
+    """
     if len(samples_s) < FEWEST_SAMPLES:
         return f"few samples: {len(samples_s)}"
-    width = relative_half_width(samples_s)
+    width = relative_half_width(samples_s, noise=noise)
     if width <= STEADY:
         return "steady"
     return f"{'fair' if width <= FAIR else 'noisy'}: interval ±{_percent(width)}"

@@ -303,7 +303,7 @@ def speed_table(
 
     Args:
         run: id of the results set.
-        measurements: each becomes one row, failures too.
+        measurements: each becomes one row, failures too; its details travel as JSON.
         protocol: gives precision, layout and compile mode.
         environment: gives device and versions, and the noise that widens the intervals; the rest
             travels as JSON.
@@ -343,6 +343,7 @@ def speed_table(
                 "layout": protocol.layout,
                 "compiled": protocol.compiled,
                 "environment": rest,
+                "details": dumps(m.details) if m.details else None,
                 **{name: getattr(m, name) for name in _SAME_IN_MEASUREMENT},
                 **facts,
             }

@@ -16,9 +16,13 @@ from bench.answers import NotAnAnswer
 from bench.records import Environment, Measurement, Protocol, Workload, utc_now
 from bench.worker_process import ProtocolError, WorkerProcess, command_line
 
-# Measured again every SENTINEL_EVERY models, on a GPU: does the device still do what it did?
+# Measured again every SENTINEL_EVERY models: does the device still do what it did?
 SENTINEL = Workload(architecture="resnet50", image_size=224, measure="throughput", batch_size=64)
-SENTINELS = {"cuda": SENTINEL}
+# On a CPU the sentinel of the GPUs would take a minute.
+SENTINEL_ON_CPU = Workload(
+    architecture="resnet18", image_size=160, measure="throughput", batch_size=4
+)
+SENTINELS = {"cuda": SENTINEL, "cpu": SENTINEL_ON_CPU}
 SENTINEL_EVERY = 50
 # A model of timm's own tests: a device that cannot do this after several deaths in a row is lost.
 CANARY = Workload(architecture="test_resnet", image_size=160, measure="latency")
@@ -107,7 +111,7 @@ def sweep(
         state.end_worker("the sweep ended")
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """The sweep ends here."""
 
     def __init__(self, state: str, error: str | None = None) -> None:
@@ -149,6 +153,8 @@ class Sweep:
     deaths_in_a_row: int = 0
     # The first sentinel's step time, and the number of rows when it last agreed.
     reference_s: float | None = None
+    # The largest that any worker of this sweep heard.
+    noise: float = 0.0
     good_rows: int = 0
     phase: str | None = None
 
@@ -165,7 +171,7 @@ class Sweep:
                     self.look_for_drift()
             if self.models % SENTINEL_EVERY:
                 self.look_for_drift()
-        except _Stopped as stop:
+        except Stopped as stop:
             state = "partial" if stop.state == "failed" and self.rows else stop.state
             return Outcome(state, stop.error)
         return Outcome("done")
@@ -251,7 +257,7 @@ class Sweep:
         return deadline_s + self.limits.slack_s
 
     def receive(self, worker: WorkerProcess, patience_s: float) -> dict[str, Any]:
-        """The next message. Raises _Stopped, or _WorkerLost for a death or a hang."""
+        """The next message. Raises Stopped, or _WorkerLost for a death or a hang."""
         give_up = self.clock() + patience_s
         while True:
             self.check_stop()
@@ -272,14 +278,14 @@ class Sweep:
         return _WorkerLost(*worker.died_of())
 
     def check_stop(self) -> None:
-        """Raise _Stopped when somebody cancelled or the time is up."""
+        """Raise Stopped when somebody cancelled or the time is up."""
         if self.cancelled():
-            raise _Stopped("cancelled")
+            raise Stopped("cancelled")
         if self.ends_at is not None and self.clock() >= self.ends_at:
-            raise _Stopped("partial", "the time limit was reached")
+            raise Stopped("partial", "the time limit was reached")
 
     def ready_worker(self) -> WorkerProcess:
-        """A worker that is up, started when there is none. Raises _Stopped when none comes up."""
+        """A worker that is up, started when there is none. Raises Stopped when none comes up."""
         reason = ""
         for _ in range(self.limits.starts):
             self.check_stop()
@@ -291,10 +297,10 @@ class Sweep:
             except _WorkerLost as lost:
                 reason = lost.message + self.last_words(printed)
                 self.end_worker(reason)
-        raise _Stopped("failed", f"the device cannot be used: {reason}; the log says more")
+        raise Stopped("failed", f"the device cannot be used: {reason}; the log says more")
 
     def start_worker(self) -> WorkerProcess:
-        """Start a worker and wait until it is up. Raises _WorkerLost, _Stopped."""
+        """Start a worker and wait until it is up. Raises _WorkerLost, Stopped."""
         self.worker = worker = WorkerProcess(self.command, self.log)
         try:
             environment = answers.environment(self.receive(worker, self.limits.start_s))
@@ -303,10 +309,11 @@ class Sweep:
         if self.expected is not None:
             changed = answers.what_changed(self.expected, environment)
             if changed is not None:
-                raise _Stopped(
+                raise Stopped(
                     "failed", f"rows of one run come from one place, but {changed}: start a new run"
                 )
         self.expected = environment
+        self.noise = max(self.noise, noise(environment))
         self.record("ready", environment=environment.to_json(), pid=worker.pid)
         return worker
 
@@ -337,7 +344,7 @@ class Sweep:
         row = self.measure(CANARY, None)
         self.deaths_in_a_row = 0
         if row.outcome in ("crashed", "timeout"):
-            raise _Stopped(
+            raise Stopped(
                 "failed",
                 f"the device no longer measures even {CANARY.architecture}: {row.message}",
             )
@@ -357,7 +364,7 @@ class Sweep:
         now_s = statistics.median_interval(row.samples_s)[0]
         if self.reference_s is None:
             self.reference_s = now_s
-        if statistics.drifted(self.reference_s, now_s, noise(self.expected)):
+        if statistics.drifted(self.reference_s, now_s, self.noise):
             self.record("drift", rows=self.rows - self.good_rows, relative=now_s / self.reference_s)
         else:
             self.good_rows = self.rows

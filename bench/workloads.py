@@ -48,8 +48,8 @@ class Model:
 def prepare(architecture: str, image_size: int) -> Model:
     """Build a model on the meta device: no memory, no random numbers, no device.
 
-    Raises Unsupported for a name that timm does not list exactly, or an input that is not RGB;
-    and whatever the model's own constructor raises.
+    Raises Unsupported for a name that timm does not list exactly, or an input that is not a square
+    RGB image; and whatever the model's own constructor raises.
     """
     return _create(architecture, image_size, torch.device("meta"))
 
@@ -217,13 +217,21 @@ def all_finite(output: Any) -> bool:
     return bool(torch.isfinite(first_tensor(output)).all())
 
 
+def why_refused(cfg: Any) -> str | None:
+    """Why a model of timm's configuration cfg has no square size to be measured at, if so."""
+    for channels, height, width in (cfg.input_size, cfg.test_input_size or cfg.input_size):
+        if channels != 3 or height != width:
+            return f"takes {channels} x {height} x {width} values, not a square RGB image"
+    return None
+
+
 def _create(architecture: str, image_size: int, device: torch.device) -> Model:
     timm = import_timm()
     if architecture not in timm.list_models():
         raise Unsupported(f"timm {timm.__version__} lists no model named {architecture!r}")
     cfg = timm.get_pretrained_cfg(architecture)
-    if cfg is not None and cfg.input_size[0] != 3:
-        raise Unsupported(f"{architecture} takes {cfg.input_size[0]} channels, not an RGB image")
+    if cfg is not None and (reason := why_refused(cfg)) is not None:
+        raise Unsupported(reason)
     arguments = {}
     if cfg is not None and cfg.fixed_input_size and cfg.input_size[1:] != (image_size, image_size):
         arguments["img_size"] = image_size

@@ -105,7 +105,7 @@ def main(
     if not sizes:
         raise click.ClickException(f"timm does not know all of {', '.join(models)}")
     asked = {name: settings.workload(name, size) for name, size in sizes.items()}
-    with log.open("wb") as printed:
+    with log.open("w+b") as printed:
         fresh: dict[str, list[float]] = {name: [] for name in sizes}
         lasting: dict[str, list[float]] = {name: [] for name in sizes}
         ours = Ours(settings, printed)

@@ -10,10 +10,11 @@ Both use the installed timm, the same batch size, image size, precision, layout 
 turns lets a machine that changes during the comparison change for both.
 
 Printed per model: median seconds per step of both over the repeats, the spread of each (largest
-over smallest, less one), and the ratio ours/timm. Then: the median and 95th percentile of the
-difference, the noise that our A/A test reports for this machine, how often our stated interval
-(alone, and widened by that noise) covered our next repeat, and the wall time of both (ours with the
-worker's start).
+over smallest, less one), the ratio ours/timm, and what ended its turns early, if anything did.
+Then: the median and 95th percentile of the difference, the noise that our A/A test reports for this
+machine, whether the median difference lies within it, how often our stated interval (alone, and
+widened by that noise) covered our next repeat, and the wall time of both (ours with the worker's
+starts).
 
 With `--bulk PATTERN`, timm's bulk_runner.py runs over a wildcard as well, then ours over the same
 names, once each, for the wall time alone.
@@ -37,7 +38,8 @@ sys.path.insert(0, str(ROOT))
 
 from bench import statistics  # noqa: E402 - found by the line above
 from bench.records import LAYOUTS, PRECISIONS, Measurement, Protocol, Workload  # noqa: E402
-from bench.worker_process import WorkerProcess, command_line  # noqa: E402
+from bench.sweep import LIMITS, Stopped, Sweep  # noqa: E402
+from bench.worker_process import command_line  # noqa: E402
 
 TIMM_PRECISIONS = {
     "fp32": ["--precision", "float32"],
@@ -133,37 +135,54 @@ class Settings:
 
 
 class Ours:
-    """Our worker, started on the first question; its start is part of our wall time."""
+    """Our worker, replaced when it leaves or dies; its start is part of our wall time."""
 
     def __init__(self, settings: Settings, log: IO[bytes]) -> None:
-        self._settings = settings
+        """Start it. Raises click.ClickException when it does not come up.
+
+        log is open for reading as well: the last words of a worker are taken from it.
+        """
+        self.environment: dict[str, Any] = {}
+        self._sweep = Sweep(
+            protocol=settings.protocol,
+            command=command_line(settings.device),
+            record=self._record,
+            cancelled=lambda: False,
+            log=log,
+            limits=LIMITS,
+            ends_at=None,
+            clock=time.monotonic,
+            expected=None,
+        )
         started = time.perf_counter()
-        self._worker = WorkerProcess(command_line(settings.device), log)
-        self.environment = self._hear("ready")["environment"]
+        try:
+            self._sweep.ready_worker()
+        except BaseException as error:
+            self.end()
+            if isinstance(error, Stopped):
+                raise click.ClickException(str(error)) from error
+            raise
         self.start_wall_s = time.perf_counter() - started
 
     def measure(self, workload: Workload) -> Measurement:
-        """One row."""
-        request = {
-            "measure": workload.to_json(),
-            "protocol": self._settings.protocol.to_json(),
-            "next": None,
-        }
-        if not self._worker.send(request):
-            raise click.ClickException("the worker ended: see the log")
-        return Measurement.from_json(self._hear("measurement")["measurement"])
+        """One row, whatever becomes of the worker meanwhile."""
+        try:
+            return self._sweep.measure(workload, None)
+        except Stopped as stop:
+            raise click.ClickException(str(stop)) from stop
 
     def end(self) -> None:
         """End the worker."""
-        self._worker.end(10)
+        self._sweep.end_worker("the comparison ended")
 
-    def _hear(self, kind: str) -> dict[str, Any]:
-        while True:
-            reply = self._worker.receive(1800)
-            if reply is None or reply["type"] == "leaving":
-                raise click.ClickException(f"the worker left: {reply}")
-            if reply["type"] == kind:
-                return reply
+    def _record(self, event: str, **values: Any) -> None:
+        """Keep where the worker runs, with the largest noise that any worker heard."""
+        if event == "ready":
+            before = self.environment.get("details", {}).get("noise")
+            self.environment = values["environment"]
+            if before is not None:
+                details = self.environment["details"]
+                details["noise"] = max(before, details["noise"])
 
 
 def run_python(program: str, *arguments: str) -> str:
@@ -232,6 +251,7 @@ def report(rows: list[Compared], ours: Ours) -> None:
         click.echo(
             f"{row.name:34}{1e3 * float(np.median(row.timm_s)):10.2f}{spread(row.timm_s):8.1%}"
             f"{1e3 * float(np.median(row.ours_s)):10.2f}{spread(row.ours_s):8.1%}{row.ratio:8.3f}"
+            f"{f'  then {row.problem}' if row.problem else ''}"
         )
     ratios = np.array([row.ratio for row in rows if row.ratio is not None])
     if not len(ratios):
@@ -245,6 +265,7 @@ def report(rows: list[Compared], ours: Ours) -> None:
     click.echo(f"difference        median {np.median(differences):.1%}, "
                f"95th percentile {np.percentile(differences, 95):.1%}")  # fmt: skip
     click.echo(f"A/A noise         {'unknown' if noise is None else format(noise, '.1%')}")
+    click.echo(f"verdict           {verdict(float(np.median(differences)), noise)}")
     for what, wider in (("", 0.0), (" and A/A noise", noise)):
         covered = [hit for row in rows for hit in row.covered(wider or 0.0)]
         if covered and wider is not None:
@@ -253,6 +274,14 @@ def report(rows: list[Compared], ours: Ours) -> None:
             )
     click.echo(f"wall time         timm {timm_wall_s:.0f} s, ours {ours_wall_s:.0f} s: "
                f"{timm_wall_s / ours_wall_s:.1f} times less")  # fmt: skip
+
+
+def verdict(difference: float, noise: float | None) -> str:
+    """Whether the median difference says anything."""
+    if noise is None:
+        return f"the median difference is {difference:.1%}; how noisy the machine is, is unknown"
+    side = "within" if difference <= noise else "beyond"
+    return f"the median difference, {difference:.1%}, is {side} the A/A noise, {noise:.1%}"
 
 
 def spread(values: list[float]) -> float:
@@ -276,8 +305,10 @@ def bulk(settings: Settings, pattern: str, sizes: dict[str, int], log: IO[bytes]
         done = len(results.read_text().splitlines()) - 1 if results.exists() else 0
     started = time.perf_counter()
     ours = Ours(settings, log)
-    rows = [ours.measure(settings.workload(name, size)) for name, size in sizes.items()]
-    ours.end()
+    try:
+        rows = [ours.measure(settings.workload(name, size)) for name, size in sizes.items()]
+    finally:
+        ours.end()
     ours_wall_s = time.perf_counter() - started
     good = sum(row.outcome == "ok" for row in rows)
     click.echo(f"bulk_runner.py    {pattern}: {done} of {len(sizes)} models in {timm_wall_s:.0f} s")
@@ -324,7 +355,7 @@ def main(
         # timm allows TF32 wherever there is a GPU.
         protocol=Protocol(precision=precision, layout=layout, tf32=device != "cpu"),
     )
-    with log.open("wb") as printed:
+    with log.open("w+b") as printed:
         if models:
             sizes = json.loads(run_python(LIST, "names", *models) or "{}")
             if not sizes:

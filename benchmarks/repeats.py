@@ -72,7 +72,7 @@ def main(
     if not sizes:
         raise click.ClickException(f"timm does not know all of {', '.join(models)}")
     rows = [Compared(name, size) for name, size in sizes.items()]
-    with log.open("wb") as printed:
+    with log.open("w+b") as printed:
         ours = Ours(settings, printed)
         noise = ours.environment["details"].get("noise") or 0.0
         click.echo(f"{ours.environment['device']}, A/A noise {noise:.1%}\n")

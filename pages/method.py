@@ -4,7 +4,8 @@ import streamlit as st
 
 from bench import statistics
 from bench.records import Protocol
-from pages.ui import data, estimate_charts, words
+from bench.sweep import SENTINEL_EVERY
+from pages.ui import data, estimate_charts, selection, words
 from pages.ui.entrance import through_app
 
 through_app()
@@ -115,8 +116,12 @@ st.dataframe(
 st.subheader("How a speed is measured here")
 st.markdown(
     f"""
-A separate process builds each model with random weights (nothing is downloaded), moves it to the
-device and measures it on random images:
+A separate process builds each model, moves it to the device and measures it on random images.
+Nothing is downloaded, for a speed does not depend on what a model has learnt: it is built on
+PyTorch's *meta* device, which takes shapes and no memory, and filled on the device with small
+random values; where a part of it cannot be filled so, its own constructor fills it. cuDNN looks for
+the quickest algorithm (`cudnn.benchmark`) before anything is timed; TF32 is
+{"on" if protocol.tf32 else "off"} unless a run says otherwise, which is stored with it.
 
 1. **Warm-up**: at least {protocol.warm_up_min_steps} steps and
    {words.time(protocol.warm_up_min_s)}, until the medians of the last two windows differ by less
@@ -127,12 +132,32 @@ device and measures it on random images:
    the finished result.
 3. **Stop** when the 95 % interval is narrower than ±{protocol.interval_target * 100:g} % (on a CPU:
    than the noise that two identical models showed at the start of the run, at most
-   ±{statistics.FAIR:.0%}), or after {words.time(protocol.throughput_cap_s)}, for latency
+   ±{statistics.FAIR:.0%}), when the last {protocol.stall_blocks} samples made it no narrower (a
+   stall), or after {words.time(protocol.throughput_cap_s)}, for latency
    {words.time(protocol.latency_cap_s)}. Wider than ±{statistics.FAIR:.0%}, or fewer than
-   {protocol.min_samples} samples because each takes so long, is flagged *noisy*.
+   {protocol.min_samples} samples because each takes so long, is flagged *noisy*; a stall within
+   ±{statistics.FAIR:.0%} is not.
 4. **Batch size** of *Inference* and *Training*: doubled until the gain is under
    {protocol.saturation_gain:.0%} or the memory would pass {protocol.memory_share:.0%} of the
    device. It stands beside every figure.
+5. **Compiling** (`torch.compile`) happens before the warm-up; how long it took is kept apart and is
+   part of no speed.
+6. **Energy per image** is what an NVIDIA GPU's own counter says of the whole measurement, over the
+   images that went through; unknown without a counter, or where the measurement took less than 1 s.
+
+Doubts stand beside the figure as flags. *Launch bound*: the host takes over 1.1 times as long to
+hand a step over as the device to run it, so a faster GPU would gain little. *Throttled*: the GPU
+slowed itself down for heat or its hardware's sake; the worker then waits up to 10 s for it to
+recover and measures once more, and the flag stays if it happens again. (A power limit in software
+is normal on many cards: its share of the time is kept and nothing is flagged.) *Busy device*:
+another process was on the GPU, or others took over 10 % of the processors. *Drift*: a run of more
+than {SENTINEL_EVERY} models measures the same one again every {SENTINEL_EVERY}; where its time has
+moved by over {statistics.FAIR:.0%}, and on a CPU by more than the noise of the run as well, the
+rows since it last agreed are flagged.
+
+One process measures model after model. It is replaced after a crash, when it gives no sign of life
+in time, or when it keeps over 2 % of the device's memory: that costs the model at fault, and the
+next is measured right after.
 
 The interval is where the median of a repeat would lie in 95 % of cases (93 % with the least,
 seven samples; fewer cover less and are flagged), whatever the shape of the noise. A CPU that is
@@ -141,8 +166,17 @@ the interval is widened by the noise of the run, and a difference smaller than t
 Every raw sample is kept; median, interval and spread are computed when read. A model that fails,
 for want of memory, by a crash or by taking too long, is a row with the reason, never a gap. The
 device, driver, library versions, precision, memory layout, clocks and threads are stored with every
-run.
-A flagged figure is drawn hollow.
+run. A flagged figure is drawn hollow.
+
+**Sources.** timm's own
+[benchmark.py](https://github.com/huggingface/pytorch-image-models/blob/main/benchmark.py) is the
+peer: same loss, optimiser and precisions, compared by `benchmarks/against_timm.py`. Blocks, and raw
+samples kept, as in
+[torch.utils.benchmark](https://docs.pytorch.org/docs/stable/benchmark_utils.html). Clocks, power,
+heat and energy by [NVML](https://docs.nvidia.com/deploy/nvml-api/), whose counter moves in steps of
+up to 100 ms ([Part-time power measurements](https://arxiv.org/abs/2312.02741)). The interval is a
+pair of order statistics, as in Fligner and Wolfe, *The American Statistician* 30 (1976), 78-85: it
+needs no bootstrap, and gives the same answer every time.
 """
 )
 
@@ -184,7 +218,7 @@ very sets, which flatters it a little. `python -m bench estimate --evaluate` pri
 
 st.subheader("What the figures do not say")
 st.markdown(
-    """
+    f"""
 - **Speed at a large batch says little about one image.** A model that is fast in bulk can wait on
   many small kernels when it works alone: look at *Latency*.
 - **Speeds of different sets are comparable only when device, driver, PyTorch, cuDNN, precision,
@@ -193,7 +227,8 @@ st.markdown(
 - **A higher top-1 is not always a better architecture.** Pretraining data differ: ImageNet-22k,
   LAION-2B or WebLI against ImageNet-1k alone. The table names the data where the weights' name
   does.
-- **Top-1 on ImageNet-1k is one test.** *More* in the sidebar offers five others; on your own images
+- **Top-1 on ImageNet-1k is one test.** *More* in the sidebar offers
+  {len(selection.DATASET_NAMES) - 1} others, clean twins of two of them included; on your own images
   the order may change, and fine-tuning changes it again.
 - **Multiply-adds and parameters are poor proxies for speed**: that is why speeds are measured.
 - **Reading and decoding images is not included**: only the model is timed.

@@ -106,6 +106,20 @@ def picked_point(shown: Shown) -> pd.Series | None:
     return found.iloc[0]
 
 
+def samples_of(shown: Shown, point: pd.Series) -> tuple[list[float], float]:
+    """The step times behind a point's speed, and the noise of its machine; none while it lives."""
+    run, source = shown.chosen.run, shown.results_set["source"]
+    if point["estimated"] or source != "measured" or not data.is_published(run):
+        return [], 0.0
+    return data.samples_of(
+        shown.files.speed,
+        run,
+        shown.chosen.measure,
+        architecture=point["architecture"],
+        image_size=int(point["image_size"]),
+    )
+
+
 def chart_controls() -> tuple[str | None, bool]:
     """Draw what stands against time, and the trend lines; return the cost, and whether to draw."""
     with st.container(horizontal=True, vertical_alignment="center", key="chart_controls"):
@@ -275,7 +289,8 @@ def draw() -> None:
         f"{legend_words(drawn, there)} {FRONTIER if cost is None else ''}{HOW_TO_USE}"
     )
     if point is not None:
-        card(point, shown.everything, shown.results_set)
+        samples_s, noise = samples_of(shown, point)
+        card(point, shown.everything, shown.results_set, samples_s=samples_s, noise=noise)
     draw_table(shown, brush, cost, there.models)
     downloads.buttons(
         spec,

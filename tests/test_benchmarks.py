@@ -3,16 +3,19 @@
 import importlib.util
 import json
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 import pandas as pd
+import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench.records import Measurement, Workload
+from bench.records import Measurement, Protocol, Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -75,6 +78,76 @@ def test_both_are_run_on_the_same_list_and_printed_side_by_side(
     assert float(ours_ms) > 0
     assert any(line.startswith("A/A noise") for line in lines)
     assert any(line.startswith("wall time") for line in lines)
+    (verdict,) = [line for line in lines if line.startswith("verdict")]
+    assert "the A/A noise" in verdict
+
+
+def test_the_verdict_is_whether_the_difference_exceeds_the_noise(against_timm: ModuleType) -> None:
+    within = "the median difference, 2.0%, is within the A/A noise, 3.0%"
+    assert against_timm.verdict(0.02, 0.03) == within
+    assert "4.0%, is beyond the A/A noise, 3.0%" in against_timm.verdict(0.04, 0.03)
+    assert "unknown" in against_timm.verdict(0.02, None)
+
+
+@pytest.fixture
+def ours(
+    against_timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[dict[str, str]], Any]]:
+    """Our side of a comparison, with a worker that does what a plan says."""
+    started = []
+
+    def start(plan: dict[str, str], **options: str) -> Any:
+        line = [sys.executable, str(ROOT / "tests/faults/worker.py"), "--plan", json.dumps(plan)]
+        for name, value in options.items():
+            line += [f"--{name}", value]
+        monkeypatch.setattr(against_timm, "command_line", lambda _device: [*line, "--reply-fd"])
+        settings = against_timm.Settings(
+            folder=tmp_path, device="cpu", batch_size=2, training=False, protocol=Protocol()
+        )
+        started.append(against_timm.Ours(settings, (tmp_path / "log").open("w+b")))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+    assert psutil.Process().children(recursive=True) == []
+
+
+def outcomes(ours: Any, *names: str) -> list[str]:
+    asked = [
+        Workload(architecture=name, image_size=160, measure="throughput", batch_size=2)
+        for name in names
+    ]
+    return [ours.measure(workload).outcome for workload in asked]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome"), [("leaving", "ok"), ("exit:3", "crashed"), ("segfault", "crashed")]
+)
+def test_a_worker_that_leaves_or_dies_is_replaced_and_the_comparison_goes_on(
+    ours: Callable[[dict[str, str]], Any], behaviour: str, outcome: str
+) -> None:
+    found = outcomes(ours({"middle": behaviour}), "before", "middle", "after")
+    assert found == ["ok", outcome, "ok"]
+
+
+def test_a_worker_that_does_not_come_up_ends_the_comparison_and_leaves_nothing(
+    ours: Callable[..., Any],
+) -> None:
+    with pytest.raises(click.ClickException, match="the device cannot be used"):
+        ours({}, start="die")
+
+
+def test_what_went_wrong_in_a_later_turn_is_printed(
+    against_timm: ModuleType,
+    ours: Callable[[dict[str, str]], Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    compared = against_timm.Compared("test_vit", 160, timm_s=[1.0], problem="timm: no result")
+    compared.ours = [row(1.0, 1.1, 1.2)]
+    against_timm.report([compared], ours({}))
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("test_vit ")]
+    assert line.endswith("then timm: no result")
 
 
 def test_ratio_and_coverage_are_worked_by_hand(against_timm: ModuleType) -> None:

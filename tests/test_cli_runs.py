@@ -1,4 +1,4 @@
-"""run, runs, cancel and environment, as people and programs call them."""
+"""run, runs and cancel, as people and programs call them."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -66,6 +67,7 @@ def test_the_supervisor_is_no_command_for_people():
             ["resnet18", "--measure", "latency", "--batch-size", "2"],
             "latency is measured at batch 1",
         ),
+        (["resnet18", "--device", "cuda:9", "--threads", "2"], "--threads is for a CPU"),
         (["--resume", "2026-01-01T000000Z-0000"], "there is no run"),
         (["resnet18", "--resume", "2026-01-01T000000Z-0000"], "leave out PATTERN"),
         (["--device", "cpu", "--resume", "x"], "leave out --device"),
@@ -87,18 +89,31 @@ def test_a_duration_is_written_as_people_do(text, seconds):
 
 
 def test_a_real_model_is_measured_on_the_cpu_and_its_rows_are_printed(data):
-    command = program("run", "test_vit", "--measure", "latency", "--json", data=data)
+    how = ("--measure", "latency", "--threads", "1", "--tf32", "--json")
+    command = program("run", "test_vit", *how, data=data)
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["state"], answer["done"], answer["total"]) == ("done", 1, 1)
     assert answer["rows"][0]["outcome"] == "ok"
     assert len(answer["rows"][0]["samples_s"]) >= 7
-    assert re.search(r"test_vit 160 latency: \S+ ms ±\S+ % \(batch 1\)", done.stderr)
+    line = r"test_vit 160 latency: \S+ ms ±(\S+) %, (steady|fair|noisy|few samples: \d) \(batch 1\)"
+    [(percent, _)] = re.findall(line, done.stderr)
     table = store.read(data / "runs" / answer["run"] / "results.parquet", store.SPEED_SCHEMA)
     assert table["images_per_s"][0].as_py() > 0
     assert table["multiply_adds"][0].as_py() > 0
     assert table["device_kind"].to_pylist() == ["cpu"]
+    [(low_s, median_s, high_s)] = zip(
+        *(table[name].to_pylist() for name in ("step_low_s", "step_s", "step_high_s")), strict=True
+    )
+    widest = max(high_s - median_s, median_s - low_s) / median_s
+    assert float(percent) == pytest.approx(100 * widest, rel=0.06)
+    [details] = map(json.loads, table["details"].to_pylist())
+    assert details == answer["rows"][0]["details"]
+    assert details["stopped_by"]
+    assert details["threads"] == 1
+    [environment] = map(json.loads, table["environment"].to_pylist())
+    assert (environment["protocol"]["threads"], environment["protocol"]["tf32"]) == (1, True)
 
 
 def test_ctrl_c_cancels_cleanly_and_says_how_to_go_on(data):
@@ -226,7 +241,24 @@ def test_runs_publishes_a_run_that_died(data):
     assert (listed["state"], listed["published"], listed["done"]) == ("crashed", True, 1)
 
 
-def test_environment_names_the_devices_and_what_is_wrong_with_them():
-    found = json.loads(CliRunner().invoke(main, ["environment", "--json"]).output)
-    assert [device for device in found if device["id"] == "cpu" and device["reason"] is None]
-    assert "cpu" in CliRunner().invoke(main, ["environment"]).output
+def test_a_model_s_latency_is_measured_first_so_that_the_next_model_is_prepared_meanwhile():
+    pairs = [("test_vit", 160), ("test_resnet", 160)]
+    asked = cli_runs._workloads(pairs, ("throughput", "latency", "throughput"), batch_size=None)
+    assert [(work.architecture, work.measure) for work in asked] == [
+        ("test_vit", "latency"),
+        ("test_vit", "throughput"),
+        ("test_resnet", "latency"),
+        ("test_resnet", "throughput"),
+    ]
+
+
+def test_everything_of_another_timm_than_the_one_installed_is_told(data, capsys):
+    cli_runs._tell_of_another_timm(data)
+    assert capsys.readouterr() == ("", "")
+    table = store.read(store.SHIPPED / "published" / "models.parquet", store.MODELS_SCHEMA)
+    older = table.set_column(0, table.schema.field("timm"), pa.array(["0.9.0"] * len(table)))
+    store.publish(older, store.published(data, "models.parquet"))
+    cli_runs._tell_of_another_timm(data)
+    said, told = capsys.readouterr()
+    assert said == ""
+    assert "The catalogue is of timm 0.9.0, here is 1.0.31: models that only the latter" in told

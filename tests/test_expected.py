@@ -157,3 +157,18 @@ def test_what_ships_is_read_without_complaint(speed):
     asked = [Workload(architecture="resnet50", image_size=224, measure="throughput")]
     found = expected.expect(asked, "No such device", "cpu", protocol=CPU, speed=speed)
     assert found is None or found.seconds > 0
+
+
+def test_what_is_refused_adds_no_time(models):
+    frame = results(models, np.full(40, 3.0))
+    asked = ask(models)
+    refused = [
+        Workload(architecture=name, image_size=1024, measure="throughput")
+        for name in catalogue.refused()
+    ]
+    found, with_refused = (
+        expected.expect(list_, "This one", "cpu", protocol=CPU, speed=frame)
+        for list_ in (asked, [*asked, *refused])
+    )
+    assert len(refused) == 5
+    assert found == with_refused

@@ -63,6 +63,19 @@ def test_a_machine_s_noise_is_said_once_whatever_worker_says_it(path):
     assert "differed by up to 44% on this machine" in note
 
 
+def test_the_noisiest_worker_of_a_run_is_the_one_that_counts(path):
+    events = journal.Journal(path)
+    for noise in (0.01, 0.436, 0.05):
+        worker = dataclasses.replace(ENVIRONMENT, details={"noise": noise, "threads": 2})
+        events.append("ready", environment=worker.to_json(), pid=1)
+    events.close()
+    fold = journal.read(path)
+    assert fold.environment.details == {"noise": 0.436, "threads": 2}
+    assert fold.revision == 1
+    [note] = fold.notes
+    assert "differed by up to 44% on this machine" in note
+
+
 def test_a_journal_that_is_not_there_is_a_run_not_yet_submitted(path):
     assert journal.read(path) == journal.Fold()
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bench import statistics, store
+from bench import points, statistics, store
 from bench.records import Environment, Measurement, Protocol, Workload, utc_now
 
 FILES = sorted((store.SHIPPED / "measured").glob("*.parquet"))
@@ -43,3 +43,36 @@ def test_a_cpu_s_noise_widens_what_is_stored_and_a_gpu_has_none(details, noise):
     assert stored.step_s == 1.03
     assert stored.step_low_s == pytest.approx(1 / (1 + noise))
     assert stored.step_high_s == pytest.approx(1.06 * (1 + noise))
+
+
+def test_how_a_row_was_measured_travels_with_it_and_is_null_where_nothing_is_known(tmp_path):
+    details = {"stopped_by": "interval", "temperature_c": [61, 63], "power_capped_share": None}
+    work = Workload(architecture="resnet18", image_size=224, measure="latency")
+    good = Measurement(
+        workload=work,
+        outcome="ok",
+        measured_at=utc_now(),
+        batch_size=1,
+        samples_s=(1.0,),
+        details=details,
+    )
+    bad = Measurement(workload=work, outcome="crashed", measured_at=utc_now())
+    where = Environment(device="Some GPU", device_kind="cuda")
+    path = tmp_path / "results.parquet"
+    store.publish(store.speed_table("run", [good, bad], Protocol(), where, {}), path)
+    kept, nothing = store.read(path, store.SPEED_SCHEMA)["details"].to_pylist()
+    assert json.loads(kept) == details
+    assert nothing is None
+
+
+def test_a_file_from_before_the_details_were_kept_is_read_with_nulls(tmp_path):
+    whole = store.read(FILES[0], store.SPEED_SCHEMA)
+    path = tmp_path / "old.parquet"
+    store.publish(whole.drop_columns(["details"]), path)
+    old = store.read(path, store.SPEED_SCHEMA)
+    assert old.drop_columns(["details"]).equals(whole.drop_columns(["details"]))
+    assert old["details"].null_count == len(old)
+
+
+def test_charts_do_not_read_what_only_a_download_holds():
+    assert not {"details", "samples_s"} & set(points.SPEED_COLUMNS)

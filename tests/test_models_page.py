@@ -20,7 +20,7 @@ from dashboard import (
 )
 from selections import CPU, RUN_2022, RUN_5090, TRAINED
 
-from bench import catalogue
+from bench import catalogue, statistics, store
 from bench.points import points
 from bench.results import results_sets
 
@@ -220,6 +220,20 @@ def test_the_table_and_the_card_say_the_licence_and_where_its_text_is() -> None:
     said = card.value.loc["Licence"].iloc[0]
     assert "](https://creativecommons.org/licenses/by-nc/4.0/)" in said
     assert "commercial use not allowed" in said
+
+
+def test_the_card_tells_how_steady_a_measurement_was_and_nothing_of_a_published_one() -> None:
+    (file,) = (store.SHIPPED / "measured").glob("*.parquet")
+    rows = store.to_frame(store.read(file, store.SPEED_SCHEMA)).set_index("architecture")
+    row = rows.loc["mobilenetv3_small_075"]
+    (model, *_) = catalogue.models().query("architecture == 'mobilenetv3_small_075'")["model"]
+    (card,) = visit(set=file.stem, model=f"{model}@{row['image_size']}").table
+    said = plain(card.value.loc["Steps"].iloc[0])
+    noise = store.environment_details(row["environment"])["details"]["noise"]
+    assert said.startswith(statistics.verdict(row["samples_s"], noise=noise))
+    assert f"; {len(row['samples_s'])} samples, half of them " in said
+    (card,) = visit(model="resnet50.a1_in1k@288").table
+    assert "Steps" not in card.value.index
 
 
 @pytest.mark.parametrize(

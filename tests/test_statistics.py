@@ -121,11 +121,17 @@ def test_the_verdict_is_in_words() -> None:
     assert statistics.verdict([1.0, 1.0]) == "few samples: 2"
 
 
-def test_outliers_are_counted_and_stay() -> None:
+def test_the_verdict_knows_the_noise_of_the_machine() -> None:
+    steady = [1.0] * 40
+    assert statistics.verdict(steady, noise=0.01) == "fair: interval ±1 %"
+    assert statistics.verdict(steady, noise=0.25) == "noisy: interval ±25 %"
+    width = statistics.relative_half_width([0.9, 1.0, 1.1] * 9, noise=0.25)
+    assert width == pytest.approx(1.1 * 1.25 - 1)
+
+
+def test_an_outlier_stays() -> None:
     samples = [1.0, 1.01, 0.99, 1.0, 1.02, 0.98, 5.0]
-    assert statistics.outliers(samples) == 1
     assert statistics.percentiles(samples, [100]) == [5.0]
-    assert statistics.outliers([1.0, 9.0]) == 0
 
 
 def test_the_relative_interquartile_range_is_worked_by_hand() -> None:

@@ -13,7 +13,7 @@ import pytest
 from bench.errors import BenchError
 from bench.processes import WORKER_MARK
 from bench.records import Environment, Measurement, Protocol, Workload
-from bench.sweep import CANARY, SENTINEL, Limits, sweep
+from bench.sweep import CANARY, SENTINEL, SENTINEL_ON_CPU, Limits, sweep
 
 WORKER = Path(__file__).parent / "faults" / "worker.py"
 LIMITS = Limits(
@@ -228,6 +228,23 @@ def test_a_long_run_on_a_gpu_measures_the_sentinel_every_fifty_models(run):
     order = [event for event, _ in run.events if event in ("measurement", "sentinel")]
     assert [n for n, event in enumerate(order) if event == "sentinel"] == [0, 51, 102, 123]
     assert run.of("drift") == []
+
+
+def test_a_long_run_on_a_cpu_measures_a_small_sentinel_and_a_short_run_none(run):
+    assert run([workload(f"m{n}") for n in range(51)]).state == "done"
+    sentinels = [Measurement.from_json(e["measurement"]) for e in run.of("sentinel")]
+    assert [row.workload for row in sentinels] == [SENTINEL_ON_CPU] * 3
+    run.events.clear()
+    assert run([workload(f"m{n}") for n in range(50)]).state == "done"
+    assert run.of("sentinel") == []
+
+
+@pytest.mark.parametrize(("noise", "drifts"), [(0.0, 2), (0.05, 2), (0.15, 0)])
+def test_on_a_cpu_a_drift_is_what_exceeds_the_noise_as_well(run, noise, drifts):
+    asked = [workload(f"m{n}") for n in range(60)]
+    options = {"environment": {"details": {"noise": noise}}, "slower": "1.1"}
+    assert run(asked, options=options).state == "done"
+    assert len(run.of("drift")) == drifts
 
 
 def test_drift_marks_the_rows_since_the_sentinel_last_agreed(run):

@@ -20,11 +20,21 @@ def test_weights_mean_their_own_image_size():
     assert ("vgg11", 224) in catalogue.work_list(["*.tv_in1k"])
 
 
-def test_everything_is_every_pair_but_tests_and_what_is_not_square(operations):
+def test_everything_is_every_architecture_of_timm_at_every_size(operations, timm):
     pairs = catalogue.work_list(preset="all")
-    named = operations[~operations["architecture"].str.startswith("test_")]
-    assert set(pairs) == set(zip(named["architecture"], named["image_size"], strict=True))
-    assert len(pairs) == len(set(pairs)) == len(named)
+    assert {name for name, _ in pairs} == set(timm.list_models())
+    assert len(pairs) == len(set(pairs))
+    measurable = set(zip(operations["architecture"], operations["image_size"], strict=True))
+    refused = {(name, 1024) for name in catalogue.refused()}
+    assert set(pairs) == measurable | refused
+    assert not measurable & refused
+
+
+def test_everything_ends_with_what_is_refused_and_the_test_models():
+    names = [name for name, _ in catalogue.work_list(preset="all")]
+    last = [name for name in names if name.startswith("test_") or name in catalogue.refused()]
+    assert len(last) == 23
+    assert names[-len(last) :] == last
 
 
 def test_the_tiny_test_models_count_only_by_name():

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bench import catalogue
 from bench.records import Environment, Measurement, Protocol, Workload, dumps
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -252,6 +253,14 @@ def test_a_device_that_is_not_there_is_said_before_anything_is_asked() -> None:
     assert done.returncode == 0
     assert message["type"] == "leaving"
     assert "cuda:7 cannot be opened" in message["reason"]
+
+
+def test_an_input_that_is_not_square_is_unsupported_with_the_catalogues_reason(
+    worker: Worker,
+) -> None:
+    name, reason = next(iter(catalogue.refused().items()))
+    row, _ = worker.measure(Workload(architecture=name, image_size=1024, measure="throughput"))
+    assert (row.outcome, row.message) == ("unsupported", reason)
 
 
 def test_the_worker_imports_neither_torch_nor_timm_before_it_has_read_its_arguments() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench import workloads
+from bench import catalogue, workloads
 from bench.records import Protocol
 from bench.timing import HostClock
 from bench.workloads import Unsupported
@@ -227,3 +227,10 @@ def test_a_backend_that_torch_does_not_have_is_unsupported() -> None:
 def test_eager_is_the_module_itself() -> None:
     module = nn.Identity()
     assert workloads.compiled(module, FP32) is module
+
+
+def test_an_input_that_is_not_square_is_refused_with_the_catalogues_reason() -> None:
+    for name, reason in catalogue.refused().items():
+        with pytest.raises(Unsupported) as refused:
+            workloads.prepare(name, 1024)
+        assert str(refused.value) == reason

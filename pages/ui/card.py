@@ -1,11 +1,12 @@
 """One model's card: every figure, its licence, its preprocessing, and the code to copy."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
-from bench import catalogue, licences
+from bench import catalogue, licences, statistics
 from bench.errors import UnreadableFile
 from pages.ui import words
 
@@ -13,13 +14,22 @@ SHOWN_RIVALS = 8
 LICENCE = "Licence"  # the one row that is Markdown: it links to the licence's text
 
 
-def card(point: pd.Series, everything: pd.DataFrame, results_set: pd.Series) -> None:
+def card(
+    point: pd.Series,
+    everything: pd.DataFrame,
+    results_set: pd.Series,
+    *,
+    samples_s: Sequence[float] = (),
+    noise: float = 0.0,
+) -> None:
     """Draw the card of one point.
 
     Args:
         point: a row of points.POINT_COLUMNS.
         everything: the points of its results set, for its other weights and those that beat it.
         results_set: a row of data.sets.
+        samples_s: the step times behind its speed, where they were kept.
+        noise: that of the machine, see statistics.widened.
     """
     name = today(str(point["model"]))
     facts = _registry().get(name, {})
@@ -27,7 +37,10 @@ def card(point: pd.Series, everything: pd.DataFrame, results_set: pd.Series) -> 
         st.subheader(words.escaped(str(point["model"])), anchor=False)
         figures, use = st.columns(2, gap="large")
         with figures:
-            st.table(_figures(point, facts, results_set), border="horizontal")
+            figures_of_it = _figures(point, facts, results_set)
+            if samples_s:
+                figures_of_it["Steps"] = words.escaped(steps(samples_s, noise))
+            st.table(figures_of_it, border="horizontal")
         with use:
             _code(name)
             _links(name, facts)
@@ -40,6 +53,15 @@ def today(model: str) -> str:
         return catalogue.renames().get(model) or model
     except UnreadableFile:
         return model
+
+
+def steps(samples_s: Sequence[float], noise: float) -> str:
+    """How steady a measurement was, and how far its step times are apart."""
+    p5, p25, p75, p95 = map(words.time, statistics.percentiles(samples_s, (5, 25, 75, 95)))
+    return (
+        f"{statistics.verdict(samples_s, noise=noise)}; {words.counted(len(samples_s), 'sample')}, "
+        f"half of them {p25} to {p75}, nine in ten {p5} to {p95}"
+    )
 
 
 def _figures(point: pd.Series, facts: dict[str, object], results_set: pd.Series) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 
 from bench import catalogue, expected, index, licences, points, presets, results, runs, state, store
@@ -177,6 +178,30 @@ def measured_points_of(files: Files, run: str, measure: str, dataset: str) -> pd
     """points_of without estimates. Raises InvalidRequest as that does."""
     frame = points_of(files, run, measure, dataset)
     return points.ranked(frame[~frame["estimated"]]) if frame["estimated"].any() else frame
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def samples_of(
+    speed: Signature,  # noqa: ARG001 - which version
+    run: str,
+    measure: str,
+    *,
+    architecture: str,
+    image_size: int,
+) -> tuple[list[float], float]:
+    """The step times of one row of a published set, in seconds, and the noise of its machine.
+
+    No step times where none were kept.
+    """
+    columns = ["run", "architecture", "image_size", "measure", "samples_s", "environment"]
+    rows = _index().rows([run], columns, lenient=True)
+    asked = {"architecture": architecture, "image_size": image_size, "measure": measure}
+    for name, value in asked.items():
+        rows = rows.filter(pc.equal(rows[name], value))
+    for row in rows.slice(0, 1).to_pylist():
+        details = store.environment_details(row["environment"]).get("details", {})
+        return row["samples_s"] or [], details.get("noise") or 0.0
+    return [], 0.0
 
 
 @dataclass(frozen=True, slots=True)

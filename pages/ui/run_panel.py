@@ -12,7 +12,7 @@ from bench.devices import Device
 from bench.errors import BenchError
 from bench.permission import Asker, why_not
 from bench.presets import measure_of_a_minute
-from bench.records import Protocol, Workload
+from bench.records import Protocol, Workload, latency_first
 from bench.run_checks import why_no_room
 from bench.run_status import Status
 from pages.ui import data, selection, who, words
@@ -300,7 +300,7 @@ def _form() -> None:
             workloads=tuple(
                 Workload(architecture=architecture, image_size=size, measure=measure)
                 for architecture, size in pairs
-                for measure in measures
+                for measure in latency_first(measures)
             ),
             device=device.id,
             executor=device.executor,
