@@ -213,6 +213,31 @@ def test_every_filter_leaves_what_the_dashboard_leaves(
         assert bubbles == set(zip(drawn["model"], drawn["image_size"], strict=True)), filters
 
 
+def check_legend(page: Page, *, families: int) -> None:
+    """The chart lists so many families, and has room for all of them."""
+    labels = [t for t in vega.marks(page, "text") if t["role"] == "legend-label"]
+    names = [t for t in labels if not t["text"].isdecimal()]  # the others are image sizes
+    assert len(names) == families
+    height = page.evaluate(
+        """() => VEGA_DEBUG.view.container().querySelector('canvas').clientHeight
+          - VEGA_DEBUG.view.origin()[1] - VEGA_DEBUG.view.padding().top"""
+    )
+    for name in names:
+        assert name["bottom"] <= height + 1, (name, height)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_legend_has_room_as_the_page_opens_and_with_picked_families(
+    report: Path, open_file: Callable[..., Page], width: int
+) -> None:
+    page = open_file(report, width=width)
+    check_legend(page, families=9)
+    ask(page, "families=levit&families=swin&families=deit&families=nest")
+    check_legend(page, families=13)
+    ask(page, "")
+    check_legend(page, families=9)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_it_fits_and_axe_finds_nothing(

@@ -170,7 +170,9 @@ async function draw() {
   const blank = Array.from({ length: page.spare - extra.length }, (_, n) => " ".repeat(n + 1));
   const before = page.colours.slice(0, -3), after = page.colours.slice(-3);
   view.signal("colours", [...before, ...extra, ...blank, ...after]);
-  view.signal("coloured", [...before, ...extra, page.other]);
+  const listed = [...before, ...extra, page.other];
+  if (listed.length !== view.signal("coloured").length) view.resize(); // room for the legend
+  view.signal("coloured", listed);
   await view.data("points", chartRows(search, show)).runAsync();
 }
 

@@ -277,7 +277,9 @@ def _vega(spec: Mapping[str, Any], kind: str, colours: Sequence[str]) -> dict[st
     for legend in vega["legends"]:
         if charts.OTHER in legend.get("values", ()):
             legend["values"] = {"signal": "coloured"}
-    own = [{"name": "colours", "value": list(colours)}, {"name": "coloured", "value": []}]
+    # Room is made for the legend as it is at first; report.js asks for more.
+    listed = [*charts.FAMILIES, charts.OTHER]
+    own = [{"name": "colours", "value": list(colours)}, {"name": "coloured", "value": listed}]
     vega["signals"] = [*own, *vega["signals"]]
     return vega
 
