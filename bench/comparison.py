@@ -22,6 +22,8 @@ FIGURES = (
     "batch_size",
     "peak_memory_bytes",
     "flags",
+    "frontier",
+    "lead",
 )
 # Facts of the model. Accuracy is that of its most accurate weights.
 FACTS = ("model", "family", "pretraining", "top1_percent", "top5_percent")
@@ -190,36 +192,49 @@ def best_of_each_family(pairs: pd.DataFrame) -> pd.DataFrame:
     return best.sort_values(["ratio", "family"]).reset_index(drop=True)
 
 
+def most_moved(pairs: pd.DataFrame, *, ends: int) -> pd.DataFrame:
+    """The pairs that gain most ranks, then those that lose most; all where they are not more.
+
+    Args:
+        pairs: see `compare`.
+        ends: how many of each.
+    """
+    order = pairs.sort_values("gained", ascending=False, kind="stable")
+    return order if len(order) <= 2 * ends else pd.concat([order.head(ends), order.tail(ends)])
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a comparison comes to. gains and loses are rows of `by_family`.
+    """What a comparison comes to.
 
-    They are None where no two families have MODELS_THAT_SPEAK models."""
+    climb and fall are rows of `by_family`, who moves furthest first: families of at least
+    MODELS_THAT_SPEAK models that gain, or lose, ranks in the median.
+    """
 
     models: int
     median_ratio: float
     rank_correlation: float
-    gains: pd.Series | None
-    loses: pd.Series | None
+    climb: pd.DataFrame
+    fall: pd.DataFrame
 
 
 def summary(pairs: pd.DataFrame) -> Summary:
-    """The median ratio, the rank correlation, and the families at both ends.
+    """The median ratio, the rank correlation, and the families that change places.
 
     Args:
         pairs: see `compare`; not empty.
     """
     families = by_family(pairs)
     families = families[families["models"] >= MODELS_THAT_SPEAK]
-    one = len(families) < 2
+    order = families.sort_values("gained", ascending=False, kind="stable")
     return Summary(
         models=len(pairs),
         median_ratio=float(pairs["ratio"].median()),
         rank_correlation=rank_correlation(
             pairs["seconds_per_image_left"], pairs["seconds_per_image_right"]
         ),
-        gains=None if one else families.iloc[0],
-        loses=None if one else families.iloc[-1],
+        climb=order[order["gained"] > 0],
+        fall=order[order["gained"] < 0].iloc[::-1],
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import harness
 import pandas as pd
+import pyarrow as pa
 import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
@@ -80,10 +81,13 @@ def test_it_opens_on_training_against_inference_and_shows_that_families_change_p
     page = opened()
     assert not page.exception
     assert "Training takes 3.4 times as long as inference" in text(page).replace("**", "")
-    assert "Rank correlation 0.97: the order stays, but some change places" in text(page)
-    assert "regnetx** loses most (9.7 times as long, 104 ranks down)" in text(page)
+    assert (
+        "Inference and training follow similar trends (rank correlation 0.97), but some families "
+        "change places: mixnet, mixer and dla gain most (54, 49 and 45 ranks); regnetx, regnetz "
+        "and resnest lose most (104, 99 and 66 ranks)."
+    ) in text(page).replace("**", "")
     assert "differ in one circumstance, measure (inference → training)" in text(page)
-    assert len(page.get(CHARTS)) == 2
+    assert len(page.get(CHARTS)) == 3
     table = every_model(page)
     assert len(table) == 579
     assert (table["ratio"] * table["left_ms"]).to_numpy() == pytest.approx(
@@ -110,21 +114,28 @@ def test_a_link_restores_every_control(opened) -> None:
         by_family="Its best model",
         which="All",
         models=["convnext_tiny · 288 px", "resnet50 · 224 px"],
+        families=["convnext", "resnet"],
+        search="resnet1",
     )
     assert not page.exception
     assert not page.warning
+    assert page.text_input(key="search").value == "resnet1"
+    assert page.multiselect(key="families").value == ["convnext", "resnet"]
     assert page.selectbox(key="left").value == RUN_3090
     assert page.selectbox(key="right").value == RUN_5090
     assert page.multiselect(key="models").value == ["convnext_tiny · 288 px", "resnet50 · 224 px"]
     assert "The best model of a family" in text(page)
     assert "left out" not in text(page)
     table = every_model(page).set_index(["name", "image_size"])
+    assert set(table["family"]) == {"convnext", "resnet"}
+    models = int(re.search(r" of ([\d,]+) \(RTX 3090", text(page))[1].replace(",", ""))
+    assert models > len(table)
     for architecture, size in (("convnext_tiny", 288), ("resnet50", 224)):
         row = table.loc[architecture, size]
         verdict = "gains" if row["gained"] > 0 else "loses"
         assert (
             f"- **{architecture} · {size} px** {verdict} {abs(row['gained']):,} ranks: from "
-            f"{row['rank_left']:,} of {len(table):,} (RTX 3090, "
+            f"{row['rank_left']:,} of {models:,} (RTX 3090, "
         ) in text(page)
     found = side_by_side(page)
     assert found.columns.tolist() == ["convnext_tiny · 288 px", "resnet50 · 224 px"]
@@ -163,11 +174,15 @@ def test_reset_puts_back_what_it_opened_on(opened) -> None:
         by_family="Its best model",
         which="All",
         models=["resnet50 · 224 px"],
+        families=["vgg"],
+        search="vgg",
     )
     page.button[0].click().run()
     assert not page.exception
     assert page.selectbox(key="left").value == RUN_2022
     assert page.multiselect(key="models").value == []
+    assert page.multiselect(key="families").value == []
+    assert page.text_input(key="search").value == ""
     assert "Training takes 3.4 times as long" in text(page).replace("**", "")
 
 
@@ -181,10 +196,16 @@ def test_a_measure_that_the_new_set_lacks_gives_way_to_one_that_it_has(opened) -
 
 def test_models_that_new_sides_do_not_share_leave_the_choice(opened, data: Path) -> None:
     a_run(data, "2026-11-01T000000Z-aaaa", [("resnet50", 224, 0.02), ("resnet18", 224, 0.01)])
-    page = opened(left=RUN_3090, right=RUN_5090, models=["vgg11 · 224 px", "resnet50 · 224 px"])
+    page = opened(
+        left=RUN_3090,
+        right=RUN_5090,
+        models=["vgg11 · 224 px", "resnet50 · 224 px"],
+        families=["vgg", "resnet"],
+    )
     page.selectbox(key="left").select("2026-11-01T000000Z-aaaa").run()
     assert not page.exception
     assert page.multiselect(key="models").value == ["resnet50 · 224 px"]
+    assert page.multiselect(key="families").value == ["resnet"]
     assert side_by_side(page).columns.tolist() == ["resnet50 · 224 px"]
 
 
@@ -194,7 +215,7 @@ def test_the_same_side_twice_is_said_with_the_way_out(opened) -> None:
     assert "Both sides are the same" in text(page)
     assert not page.get(CHARTS)
     page.radio(key="right_measure").set_value("Training").run()
-    assert len(page.get(CHARTS)) == 2
+    assert len(page.get(CHARTS)) == 3
 
 
 def test_sides_with_nothing_in_common_are_said_with_the_way_out(opened, data: Path) -> None:
@@ -206,16 +227,66 @@ def test_sides_with_nothing_in_common_are_said_with_the_way_out(opened, data: Pa
     assert not page.get(CHARTS)
 
 
+def rows_of(page: AppTest, chart: int) -> pd.DataFrame:
+    return pa.ipc.open_stream(page.get(CHARTS)[chart].proto.data.data).read_all().to_pandas()
+
+
+def test_a_search_rings_what_it_finds_and_hides_nothing(opened) -> None:
+    page = opened(search="ConvNeXt_Tiny")
+    assert not page.exception
+    scatter = rows_of(page, 0)
+    points = scatter[scatter["kind"] == "point"]
+    assert len(points) == len(every_model(page)) == 579
+    ringed = points[points["chosen"].astype(bool)]
+    assert 1 <= len(ringed) < 10
+    assert ringed["name"].str.startswith("convnext_tiny").all()
+    assert f"{len(ringed)} models with “ConvNeXt_Tiny”" in text(page)
+    assert set(rows_of(page, 2)["name"]) == set(ringed["name"])
+    nothing = opened(search="no such model")
+    assert "0 models with “no such model”" in text(nothing)
+    assert set(rows_of(nothing, 2)["name"]) != set(ringed["name"])
+
+
+def test_families_alone_are_shown_with_the_models_that_are_picked(opened) -> None:
+    everything = every_model(opened()).set_index(["name", "image_size"])
+    page = opened(families=["vit", "swin"], models=["resnet50 · 224 px"])
+    assert not page.exception
+    table = every_model(page).set_index(["name", "image_size"])
+    assert set(table["family"]) == {"vit", "swin", "resnet"}
+    assert table["family"].eq("resnet").sum() == 1
+    of_all = everything.loc[table.index]
+    assert table["rank_right"].tolist() == of_all["rank_right"].tolist()
+    assert set(rows_of(page, 1)["family"].dropna()) == {"vit", "swin"}
+    assert "left out" not in text(page)
+
+
+def test_picked_models_are_drawn_as_dumbbells_and_else_those_that_move_most(opened) -> None:
+    page = opened(models=["vgg11 · 224 px", "resnet50 · 224 px"])
+    table = every_model(page).set_index(["name", "image_size"])
+    ends = rows_of(page, 2).pivot_table(index=["name", "size"], columns="side", values="seconds")
+    assert {f"{name} · {size} px" for name, size in ends.index} == {
+        "vgg11 · 224 px",
+        "resnet50 · 224 px",
+    } & {f"{name} · {size} px" for name, size in table.index}
+    for key, row in ends.iterrows():
+        assert row["left"] * 1e3 == pytest.approx(table.loc[key, "left_ms"])
+        assert row["right"] * 1e3 == pytest.approx(table.loc[key, "right_ms"])
+    moved = rows_of(opened(), 2).drop_duplicates(["name", "size"])
+    gained = table.loc[list(zip(moved["name"], moved["size"], strict=True)), "gained"].tolist()
+    assert gained == sorted(gained, reverse=True)
+    assert (gained[0], gained[-1]) == (table["gained"].max(), table["gained"].min())
+
+
 def test_a_run_of_few_models_is_compared_without_claims_about_families(opened, data: Path) -> None:
     a_run(data, "2026-11-01T000000Z-aaaa", [("resnet50", 224, 0.02)])
     page = opened(left=RUN_5090, right="2026-11-01T000000Z-aaaa")
     assert not page.exception
-    assert "for the only model that both have" in text(page)
-    assert "loses most" not in text(page)
+    assert "for this one model" in text(page)
+    assert "most (" not in text(page)
     found = side_by_side(page)
     assert found.loc["Some Chip: peak memory"].tolist() == ["1,024 MiB"]
     assert found.loc["Some Chip: flags"].tolist() == ["noisy"]
-    assert "RTX 5090: peak memory" not in found.index
+    assert found.loc["RTX 5090: peak memory"].tolist() == ["unknown"]
 
 
 def test_a_run_with_a_device_full_of_markdown_is_shown_as_text(opened, data: Path) -> None:
@@ -240,7 +311,7 @@ def test_a_link_by_id_stays_a_permalink_and_the_page_fits_the_screen(
     page: Page, artefacts: Path
 ) -> None:
     page.goto(f"/compare?left={RUN_3090}&right={RUN_5090}")
-    expect(page.locator('[data-testid="stVegaLiteChart"] canvas')).to_have_count(2, timeout=60_000)
+    expect(page.locator('[data-testid="stVegaLiteChart"] canvas')).to_have_count(3, timeout=60_000)
     expect(page.get_by_text("times as fast as RTX 3090")).to_be_visible()
     expect(page).to_have_url(re.compile(r"left=RTX\+3090\+.*&right=RTX\+5090\+"))
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")

@@ -260,8 +260,18 @@ def test_a_summary_of_one_model_and_of_one_family_claims_no_more() -> None:
     one = comparison.summary(
         comparison.compare(side([("vit_a", 224, 1.0)]), side([("vit_a", 224, 3.0)]), renames={})
     )
-    assert (one.models, one.median_ratio, one.gains, one.loses) == (1, 3.0, None, None)
+    assert (one.models, one.median_ratio, len(one.climb), len(one.fall)) == (1, 3.0, 0, 0)
     assert math.isnan(one.rank_correlation)
+
+
+def test_the_models_that_move_most_stand_at_both_ends(published) -> None:
+    left, right = published(RUN_2022, "throughput"), published(RUN_2022, "training")
+    pairs = comparison.compare(left, right, renames={})
+    found = comparison.most_moved(pairs, ends=3)
+    assert sorted(found["gained"], reverse=True) == found["gained"].tolist()
+    assert found["gained"].tolist()[:3] == sorted(pairs["gained"])[-1:-4:-1]
+    assert found["gained"].tolist()[3:] == sorted(pairs["gained"], reverse=True)[-3:]
+    assert len(comparison.most_moved(pairs.head(6), ends=3)) == 6
 
 
 def test_training_follows_inference_but_some_families_change_places(published) -> None:
@@ -279,7 +289,10 @@ def test_training_follows_inference_but_some_families_change_places(published) -
     assert 3.2 < found.median_ratio < 3.5
     assert 0.95 < found.rank_correlation < 0.98
     table = comparison.by_family(pairs).set_index("family")
-    assert found.loses["family"] == "regnetx"
+    assert found.fall["family"].iloc[0] == "regnetx"
+    assert found.fall["gained"].is_monotonic_increasing
+    assert found.climb["gained"].is_monotonic_decreasing
+    assert found.climb["models"].min() >= comparison.MODELS_THAT_SPEAK
     assert table.loc["regnetx", "gained"] < -50
     assert table.loc["vit", "gained"] > 20
 
@@ -287,7 +300,7 @@ def test_training_follows_inference_but_some_families_change_places(published) -
 def test_a_comparison_with_itself_changes_nothing(published) -> None:
     one = published(RUN_5090, "throughput")
     found = comparison.summary(comparison.compare(one, one, renames={}))
-    assert (found.median_ratio, found.gains["gained"], found.loses["gained"]) == (1.0, 0, 0)
+    assert (found.median_ratio, len(found.climb), len(found.fall)) == (1.0, 0, 0)
     assert found.rank_correlation == pytest.approx(1.0)
     expected = points.without_test_models(one.points).drop_duplicates(
         ["architecture", "image_size"]

@@ -1,5 +1,6 @@
 """The Compare page's charts, words and tables: from frames, without a browser."""
 
+import io
 import json
 import re
 import subprocess
@@ -15,7 +16,14 @@ from test_comparison import a_set, some_points
 
 from bench import catalogue, comparison, points, results
 from bench.comparison import Side
-from pages.ui import charts, comparison_charts, comparison_tables, comparison_words, family_charts
+from pages.ui import (
+    charts,
+    comparison_charts,
+    comparison_tables,
+    comparison_words,
+    downloads,
+    family_charts,
+)
 from pages.ui.comparison_charts import Names
 
 OLD = "2022-07-timm-rtx3090-amp-fp16-nhwc-pt1.11-cu11.3"
@@ -52,6 +60,18 @@ def test_the_charts_are_drawn_without_streamlit() -> None:
 # --- the scatter --------------------------------------------------------------------------------
 
 
+def drawn(pairs: pd.DataFrame, *, of: pd.DataFrame | None = None, **ringed) -> pd.DataFrame:
+    """The scatter's rows for some pairs of a comparison, or for all."""
+    everything = pairs if of is None else of
+    return comparison_charts.drawn(
+        pairs,
+        comparison_charts.axes(everything),
+        median=everything["ratio"].median(),
+        out_of=len(everything),
+        **ringed,
+    )
+
+
 def boxes(rows: pd.DataFrame, ends: comparison_charts.Axes, plot: tuple[int, int]) -> np.ndarray:
     """The boxes of the labels on a plot: left, top, right, bottom, worked out from the text."""
     labelled = rows[rows["label"].fillna("") != ""]
@@ -67,9 +87,9 @@ def boxes(rows: pd.DataFrame, ends: comparison_charts.Axes, plot: tuple[int, int
 @pytest.mark.parametrize("chosen", [0, 6])
 def test_no_label_overlaps_another_or_leaves_the_plot(pairs: pd.DataFrame, chosen: int) -> None:
     some = pairs.iloc[:: len(pairs) // 6].head(chosen)
-    ringed = set(zip(some["architecture"], some["image_size"], strict=True))
     ends = comparison_charts.axes(pairs)
-    rows = comparison_charts.drawn(pairs, ends, ringed)
+    found = comparison_tables.matching(pairs, "convnext") if chosen else None
+    rows = drawn(pairs, chosen=some.index, found=None if found is None else found.index)
     for plot in PLOTS:
         found = boxes(rows, ends, plot)
         assert 3 <= len(found) <= 8
@@ -84,26 +104,41 @@ def test_no_label_overlaps_another_or_leaves_the_plot(pairs: pd.DataFrame, chose
 
 def test_every_pair_is_one_point_and_lies_inside_the_axes(pairs: pd.DataFrame) -> None:
     ends = comparison_charts.axes(pairs)
-    rows = comparison_charts.drawn(pairs, ends, set())
-    drawn = rows[rows["kind"] == comparison_charts.POINT]
-    assert len(drawn) == len(pairs)
-    assert drawn["left"].between(*ends.left).all()
-    assert drawn["right"].between(*ends.right).all()
-    assert sorted(drawn["ratio"]) == sorted(pairs["ratio"])
+    rows = drawn(pairs)
+    of_pairs = rows[rows["kind"] == comparison_charts.POINT]
+    assert len(of_pairs) == len(pairs)
+    assert of_pairs["left"].between(*ends.left).all()
+    assert of_pairs["right"].between(*ends.right).all()
+    assert sorted(of_pairs["ratio"]) == sorted(pairs["ratio"])
     lines = rows[rows["kind"] != comparison_charts.POINT]
     slopes = (lines["right"] / lines["left"]).groupby(lines["kind"]).unique()
     assert slopes[comparison_charts.EQUAL] == [1.0]
     assert slopes[comparison_charts.MEDIAN] == pytest.approx([pairs["ratio"].median()])
 
 
-def test_models_of_the_side_by_side_choice_are_ringed_and_drawn_last(pairs: pd.DataFrame) -> None:
-    one = pairs.iloc[len(pairs) // 2]
-    ringed = {(one["architecture"], one["image_size"])}
-    rows = comparison_charts.drawn(pairs, comparison_charts.axes(pairs), ringed)
-    drawn = rows[rows["kind"] == comparison_charts.POINT]
-    assert drawn["chosen"].sum() == 1
-    assert drawn.iloc[-1]["name"] == one["architecture"]
-    assert drawn.iloc[-1]["label"] == one["architecture"]
+def test_picked_models_are_ringed_and_drawn_last_and_those_found_before_them(
+    pairs: pd.DataFrame,
+) -> None:
+    one = pairs.iloc[[len(pairs) // 2]]
+    found = comparison_tables.matching(pairs, "ResNeXt50")
+    assert 0 < len(found) < len(pairs)
+    rows = drawn(pairs, chosen=one.index, found=found.index)
+    of_pairs = rows[rows["kind"] == comparison_charts.POINT]
+    ringed = of_pairs[of_pairs["chosen"].astype(bool)]
+    assert set(ringed["name"]) == {*one["architecture"], *found["architecture"]}
+    assert len(ringed) == len(of_pairs.tail(len(ringed)).query("chosen"))
+    assert of_pairs.iloc[-1]["name"] == one["architecture"].item()
+    assert of_pairs.iloc[-1]["label"] == one["architecture"].item()
+
+
+def test_a_family_alone_keeps_the_median_and_the_ranks_of_all(pairs: pd.DataFrame) -> None:
+    some = pairs[pairs["family"] == "resnet"]
+    whole, part = drawn(pairs), drawn(some, of=pairs)
+    lines = [rows[rows["kind"] != comparison_charts.POINT] for rows in (whole, part)]
+    assert lines[0]["right"].tolist() == lines[1]["right"].tolist()
+    ranks = [rows.set_index(["name", "size"])["ranks"].dropna() for rows in (whole, part)]
+    assert len(ranks[1]) == len(some)
+    assert ranks[1].to_dict().items() <= ranks[0].to_dict().items()
 
 
 def test_a_legend_lists_only_families_that_are_there(pairs: pd.DataFrame) -> None:
@@ -121,7 +156,7 @@ def test_families_stand_in_the_order_of_their_ratio_with_their_figures(
     families = comparison.by_family(pairs)
     rows = family_charts.ratio_rows(families)
     assert list(rows) == families["family"].tolist()
-    frame = family_charts.ratios_drawn(pairs, families, median=2.0, rows=rows)
+    frame = family_charts.ratios_drawn(pairs, families, median=2.0, rows=rows, out_of=len(pairs))
     assert (frame["kind"] == comparison_charts.POINT).sum() == len(pairs)
     assert (frame["kind"] == comparison_charts.MEDIAN).sum() == len(families)
     assert frame.loc[frame["family"].notna(), "row"].isin(rows.values()).all()
@@ -129,26 +164,32 @@ def test_families_stand_in_the_order_of_their_ratio_with_their_figures(
 
 def test_a_dumbbell_has_both_times_of_its_model(pairs: pd.DataFrame) -> None:
     best = comparison.best_of_each_family(pairs)
-    frame = family_charts.best_drawn(best, out_of=len(pairs), rows=family_charts.best_rows(best))
+    rows = family_charts.dumbbell_rows(best, best["family"])
+    frame = family_charts.dumbbells_drawn(best, rows, out_of=len(pairs))
     ends = frame.pivot_table(index="family", columns="side", values="seconds")
     ratio = (ends["right"] / ends["left"]).to_dict()
     assert ratio == pytest.approx(best.set_index("family")["ratio"].to_dict())
 
 
-def specifications(pairs: pd.DataFrame, names: Names) -> dict[str, tuple[dict, pd.DataFrame]]:
-    """Every chart with its rows."""
+def specifications(
+    pairs: pd.DataFrame, names: Names, *, above: bool = False
+) -> dict[str, tuple[dict, pd.DataFrame]]:
+    """Every chart with its rows; of dumbbells the one with titles above them, or beside."""
     axes = comparison_charts.axes(pairs)
     families = comparison.by_family(pairs)
     best = comparison.best_of_each_family(pairs)
-    ratio_rows, best_rows = family_charts.ratio_rows(families), family_charts.best_rows(best)
-    ratios = family_charts.ratios_drawn(pairs, families, median=3.4, rows=ratio_rows)
-    ends = family_charts.best_drawn(best, out_of=len(pairs), rows=best_rows)
+    ratio_rows = family_charts.ratio_rows(families)
+    best_rows = family_charts.dumbbell_rows(best, best["family"])
+    ratios = family_charts.ratios_drawn(
+        pairs, families, median=3.4, rows=ratio_rows, out_of=len(pairs)
+    )
+    ends = family_charts.dumbbells_drawn(best, best_rows, out_of=len(pairs))
     return {
         "points": (
             comparison_charts.time_against_time(
                 axes, names, median=3.4, families=comparison_charts.in_legend(pairs)
             ).to_dict(),
-            comparison_charts.drawn(pairs, axes, set()),
+            drawn(pairs),
         ),
         "ratios": (
             family_charts.ratio_by_family(
@@ -156,9 +197,9 @@ def specifications(pairs: pd.DataFrame, names: Names) -> dict[str, tuple[dict, p
             ).to_dict(),
             ratios,
         ),
-        "best": (
-            family_charts.best_of_each_family(
-                list(best_rows.values()), names, family_charts.domain(ends["seconds"])
+        "dumbbells": (
+            family_charts.dumbbells(
+                best_rows, names, family_charts.domain(ends["seconds"]), above=above
             ).to_dict(),
             ends,
         ),
@@ -174,11 +215,13 @@ def test_charts_use_no_colour_but_the_themes(pairs: pd.DataFrame) -> None:
         assert all(json.loads(domain) == charts.colours(()) for domain in domains)
 
 
-@pytest.mark.parametrize("names", [NAMES, Names("it's 'A' \\", 'B "two"')])
+@pytest.mark.parametrize(
+    ("names", "how"), [(NAMES, {}), (Names("it's 'A' \\", 'B "two"'), {"above": True})]
+)
 def test_vega_draws_every_chart_whatever_the_sides_are_called(
-    pairs: pd.DataFrame, names: Names
+    pairs: pd.DataFrame, names: Names, how: dict[str, bool]
 ) -> None:
-    for name, (spec, frame) in specifications(pairs.head(40), names).items():
+    for name, (spec, frame) in specifications(pairs.head(40), names, **how).items():
         rows = json.loads(frame.to_json(orient="records"))
         svg = vl_convert.vegalite_to_svg({**spec, "datasets": {name: rows}, "width": 700})
         assert svg.count("<path") > 20
@@ -236,8 +279,12 @@ def few_pairs(**columns: list) -> pd.DataFrame:
     return pairs.assign(**(nothing | batches | columns))
 
 
-def summary(ratio: float, *, models: int = 100) -> comparison.Summary:
-    return comparison.Summary(models, ratio, 0.97, None, None)
+def summary(ratio: float, *, correlation: float = 0.97, **gained: float) -> comparison.Summary:
+    """Of 100 models; families by the ranks that they gain, who moves most first."""
+    frame = pd.DataFrame({"family": list(gained), "gained": list(gained.values())}, dtype=object)
+    return comparison.Summary(
+        100, ratio, correlation, frame[frame["gained"] > 0], frame[frame["gained"] < 0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -256,18 +303,35 @@ def test_the_sentence_says_which_side_is_slower(ratio: float, said: str) -> None
     assert text.startswith(f"{said} in the median of 100 models.")
 
 
-def test_the_sentence_names_who_gains_and_who_loses() -> None:
-    found = comparison.Summary(
-        models=9,
-        median_ratio=1.0,
-        rank_correlation=0.4,
-        gains=pd.Series({"family": "vit_x", "ratio_median": 0.25, "gained": 1.0}),
-        loses=pd.Series({"family": "nest", "ratio_median": 1.5, "gained": -2.0}),
-    )
-    text = comparison_words.sentence(found, NAMES, one_side(), one_side("training"))
-    assert "**vit\\_x** gains most (4.0 times as fast, 1 rank up)" in text
-    assert "**nest** loses most (1.5 times as long, 2 ranks down)" in text
-    assert "says little about the other" in text
+@pytest.mark.parametrize(
+    ("correlation", "gained", "said"),
+    [
+        (0.97, {}, "Inference and training follow similar trends (rank correlation 0.97)."),
+        (
+            0.97,
+            {"vit_x": 9.5, "deit": 8, "swin": 2, "pit": 1, "nest": -7, "regnetx": -1},
+            (
+                "(rank correlation 0.97), but some families change places: **vit\\_x**, **deit** "
+                "and **swin** gain most (10, 8 and 2 ranks); **nest** and **regnetx** lose most "
+                "(7 and 1 ranks)."
+            ),
+        ),
+        (
+            0.7,
+            {"nest": -7},
+            (
+                "Between inference and training many models change places (rank correlation 0.70): "
+                "**nest** loses most (7 ranks)."
+            ),
+        ),
+        (-0.1, {}, "fast on one side says little about the other (rank correlation -0.10)."),
+    ],
+)
+def test_the_sentence_says_how_alike_the_orders_are_and_who_changes_places(
+    correlation: float, gained: dict[str, float], said: str
+) -> None:
+    found = summary(3.4, correlation=correlation, **gained)
+    assert comparison_words.sentence(found, NAMES, one_side(), one_side("training")).endswith(said)
 
 
 def test_sides_that_differ_in_nothing_are_called_repeats() -> None:
@@ -286,16 +350,71 @@ def test_batch_sizes_and_flags_are_said() -> None:
 # --- tables -------------------------------------------------------------------------------------
 
 
-def test_side_by_side_has_a_column_a_model_and_no_row_of_unknowns(pairs: pd.DataFrame) -> None:
-    found = comparison_tables.side_by_side(pairs.iloc[[3, 1]], NAMES, len(pairs))
+FIGURES_OF_A_SIDE = (
+    "time per image",
+    "95 % interval",
+    "speed",
+    "rank",
+    "lead",
+    "batch size",
+    "peak memory",
+    "flags",
+    "device",
+    "settings",
+    "PyTorch",
+    "CUDA",
+    "timm",
+    "source",
+)
+
+
+def test_side_by_side_has_a_column_a_model_and_says_what_is_unknown(pairs: pd.DataFrame) -> None:
+    some = pairs.iloc[[3, 1]].assign(licence=["apache-2.0", None])
+    sides = one_side(source="timm 2026-08: a.csv"), one_side("training", source="measured")
+    found = comparison_tables.side_by_side(some, NAMES, sides=sides, models=len(pairs))
     assert found.columns.tolist() == [
         comparison_tables.title(pairs.loc[row, "architecture"], pairs.loc[row, "image_size"])
         for row in (3, 1)
     ]
-    assert not (found == "unknown").all(axis=1).any()
+    for name in (NAMES.left, NAMES.right):
+        assert {f"{name}: {figure}" for figure in FIGURES_OF_A_SIDE} <= set(found.index)
+    assert found.notna().all().all()
     assert found.loc["Ratio"].tolist() == [
         comparison_charts.times(pairs.loc[row, "ratio"]) for row in (3, 1)
     ]
+    assert found.loc["Licence"].tolist() == ["Apache License 2.0", "unknown"]
+    assert found.loc["Commercial use"].tolist() == ["allowed", "unknown"]
+    # Published files tell of no interval, no memory and no flags; a run of one's own had none.
+    assert set(found.loc["Inference: 95 % interval"]) == {"unknown"}
+    assert set(found.loc["Inference: peak memory"]) == {"unknown"}
+    assert set(found.loc["Inference: flags"]) == {"unknown"}
+    assert set(found.loc["Training: flags"]) == {"none"}
+    assert found.loc["Inference: lead"].str.match(r"[+-]\d+\.\d points").all()
+    assert set(found.loc["Inference: settings"]) == {"amp-fp16, nchw, eager"}
+    assert set(found.loc["Inference: timm"]) == {"unknown"}
+    assert set(found.loc["Inference: source"]) == {"timm 2026-08"}
+
+
+def test_what_is_taken_away_says_which_sets_it_compares(pairs: pd.DataFrame) -> None:
+    some = pairs.assign(licence=None).head(2)
+    sides = one_side(run="a"), one_side("training", run="b")
+    found = comparison_tables.taken_away(some, sides[0], right=sides[1])
+    assert found[["run_left", "measure_left"]].drop_duplicates().to_numpy().tolist() == [
+        ["a", "throughput"]
+    ]
+    assert found[["run_right", "measure_right"]].drop_duplicates().to_numpy().tolist() == [
+        ["b", "training"]
+    ]
+    pd.testing.assert_frame_equal(found[list(comparison.PAIR_COLUMNS)], pairs.head(2))
+    again = pd.read_parquet(io.BytesIO(downloads.parquet(found)))
+    assert again["ratio"].tolist() == pairs.head(2)["ratio"].tolist()
+    hostile = found.assign(
+        architecture="=1+1", flags_left=[["noisy", "throttled"], None], flags_right=[["@x"], None]
+    )
+    read = pd.read_csv(io.BytesIO(downloads.csv(hostile)), keep_default_na=False)
+    assert read["architecture"].tolist() == ["'=1+1"] * 2
+    assert read["flags_left"].tolist() == ["noisy throttled", ""]
+    assert read["flags_right"].tolist() == ["'@x", ""]
 
 
 def test_the_table_holds_every_pair(pairs: pd.DataFrame) -> None:

@@ -9,10 +9,10 @@ import pytest
 import vega
 from axe_playwright_python.sync_playwright import Axe
 from browsing import PATIENCE_MS, until
-from dashboard import publish_accuracy, publish_speeds
+from dashboard import publish_accuracy, publish_slower_cpu, publish_speeds
 from playwright.sync_api import Locator, Page, Route, expect
 from selections import asked
-from test_report import HOSTILE, bench
+from test_report import HOSTILE, LARGEST_BYTES, bench
 from test_screens import check_chart
 
 from bench import catalogue, licences, points, results
@@ -34,6 +34,10 @@ FILTERS = {
     "families=eva02_in22": {"families": ("eva02_in22",)},
     "commercial_use=not+allowed&show=trade-off": {
         "commercial_use": ("not allowed",), "best_by": "trade-off"},
+    "size=224&size=384&pretraining=LAION-2B&pretraining=ImageNet-22k": {
+        "image_sizes": (224, 384), "pretraining": ("LAION-2B", "ImageNet-22k")},
+    "commercial_use=not+allowed&commercial_use=unknown": {
+        "commercial_use": ("not allowed", "unknown")},
 }  # fmt: skip
 
 
@@ -209,6 +213,31 @@ def test_every_filter_leaves_what_the_dashboard_leaves(
         assert bubbles == set(zip(drawn["model"], drawn["image_size"], strict=True)), filters
 
 
+def check_legend(page: Page, *, families: int) -> None:
+    """The chart lists so many families, and has room for all of them."""
+    labels = [t for t in vega.marks(page, "text") if t["role"] == "legend-label"]
+    names = [t for t in labels if not t["text"].isdecimal()]  # the others are image sizes
+    assert len(names) == families
+    height = page.evaluate(
+        """() => VEGA_DEBUG.view.container().querySelector('canvas').clientHeight
+          - VEGA_DEBUG.view.origin()[1] - VEGA_DEBUG.view.padding().top"""
+    )
+    for name in names:
+        assert name["bottom"] <= height + 1, (name, height)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_legend_has_room_as_the_page_opens_and_with_picked_families(
+    report: Path, open_file: Callable[..., Page], width: int
+) -> None:
+    page = open_file(report, width=width)
+    check_legend(page, families=9)
+    ask(page, "families=levit&families=swin&families=deit&families=nest")
+    check_legend(page, families=13)
+    ask(page, "")
+    check_legend(page, families=9)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_it_fits_and_axe_finds_nothing(
@@ -227,6 +256,45 @@ def test_it_fits_and_axe_finds_nothing(
     ask(page, "")
     check_chart(page)
     page.screenshot(path=artefacts / f"report-all-{width}-{scheme}.png")
+
+
+def test_what_a_run_of_ones_own_did_not_measure_is_estimated_marked_and_can_be_left_out(
+    open_file: Callable[..., Page], tmp_path: Path, artefacts: Path
+) -> None:
+    run = "2026-11-01T120000Z-aaaa"
+    like = r"(resnet|convnext|vit|mobilenetv3)"
+    measured = publish_slower_cpu(tmp_path, run, 12, pattern=like, slower=2)
+    file = tmp_path / "own.html"
+    assert bench("report", file, run, data=tmp_path).exit_code == 0
+    assert file.stat().st_size < LARGEST_BYTES
+    page = open_file(file)
+    shown = vega.shown(page)
+    own = [row for row in shown if not row["estimated"]]
+    assert len(shown) - len(own) > 800
+    assert 1 <= len(own) <= len(measured)
+    assert {row["model"].partition(".")[0] for row in own} <= {name for name, _ in measured}
+    guesses = [row for row in shown if row["estimated"]]
+    assert all(row["time"].endswith("estimated") for row in guesses)
+    assert all(row["low"] < row["seconds"] < row["high"] for row in guesses)
+    expect(page.locator("#sentence")).to_contain_text("estimated from what was measured")
+    expect(page.get_by_role("columnheader", name="Estimated")).to_be_visible()
+    expect(page.get_by_text("hollow with a dashed outline")).to_be_visible()
+    page.screenshot(path=artefacts / "report-estimates.png", full_page=True)
+    page.get_by_text("Image sizes: all").click()
+    page.get_by_label("224", exact=True).check()
+    until(page, f"{SHOWN}.every(row => row.image_size === 224)")
+    expect(page.locator("#sentence")).to_contain_text("estimated from what was measured")
+    ask(page, "")
+    page.get_by_label("Estimates").select_option("Left out")
+    until(page, f"{SHOWN}.length === {len(own)}")
+    assert page.url.endswith("#estimates=no")
+    expect(page.locator("#sentence")).not_to_contain_text("estimated")
+
+    assert bench("report", file, run, "--no-estimates", "--force", data=tmp_path).exit_code == 0
+    page = open_file(file)
+    assert len(vega.shown(page)) == len(own)
+    expect(page.get_by_label("Estimates")).to_be_hidden()
+    expect(page.get_by_role("columnheader", name="Estimated")).to_have_count(0)
 
 
 def test_a_name_made_of_markup_is_shown_as_text(

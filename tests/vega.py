@@ -8,11 +8,11 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-# The view of the first chart on the page, or null while there is none.
+# The view of the first chart on the page, or of another of them; null while there is none.
 VIEW = """
-() => {
+(number = 0) => {
   if (globalThis.VEGA_DEBUG) return VEGA_DEBUG.view;
-  const element = document.querySelector('[data-testid="stVegaLiteChart"]');
+  const element = document.querySelectorAll('[data-testid="stVegaLiteChart"]')[number];
   const key = element && Object.keys(element).find(name => name.startsWith('__reactFiber'));
   for (let fibre = key && element[key]; fibre; fibre = fibre.return) {
     for (let hook = fibre.memoizedState; hook && 'next' in hook; hook = hook.next) {
@@ -28,14 +28,16 @@ VIEW = """
 _MARKS = """
 (view, kind) => {
   const found = [];
-  const walk = mark => {
+  const walk = (mark, right, down) => {
     for (const item of mark.items) {
-      if (mark.marktype === 'group') item.items.forEach(walk);
-      else if (mark.marktype === kind) {
+      if (mark.marktype === 'group') {
+        item.items.forEach(one => walk(one, right + (item.x ?? 0), down + (item.y ?? 0)));
+      } else if (mark.marktype === kind) {
         const {x1, y1, x2, y2} = item.bounds;
         found.push({
           name: mark.name ?? '', role: mark.role, text: item.text ?? null,
-          x: item.x, y: item.y, left: x1, top: y1, right: x2, bottom: y2,
+          x: item.x + right, y: item.y + down,
+          left: x1 + right, top: y1 + down, right: x2 + right, bottom: y2 + down,
           opacity: item.opacity ?? 1, fill: item.fill ?? null, stroke: item.stroke ?? null,
           size: item.size ?? null, shape: item.shape ?? null,
           model: (item.datum && item.datum.model) ?? null,
@@ -43,7 +45,7 @@ _MARKS = """
       }
     }
   };
-  walk(view.scenegraph().root);
+  walk(view.scenegraph().root, 0, 0);
   return found;
 }
 """
@@ -56,6 +58,18 @@ _PLAIN = "(key, value) => typeof value === 'bigint' ? Number(value) : value"
 def wait(page: Page) -> None:
     """Until the first chart is drawn with its rows."""
     until(page, "rows => rows.length > 0")
+
+
+def wait_for_all(page: Page, charts: int) -> None:
+    """Until so many charts are drawn with their rows."""
+    page.wait_for_function(
+        f"""charts => [...Array(charts).keys()].every(n => {{
+          const view = ({VIEW})(n);
+          return view !== null && ({_ROWS})(view).length > 0 && view.signal('width') > 0;
+        }})""",
+        arg=charts,
+        timeout=60_000,
+    )
 
 
 def until(page: Page, condition: str, argument: Any = None) -> None:
@@ -91,10 +105,10 @@ def signal(page: Page, name: str) -> Any:
     return page.evaluate(f"name => ({VIEW})().signal(name)", name)
 
 
-def plot(page: Page) -> tuple[float, float]:
+def plot(page: Page, *, chart: int = 0) -> tuple[float, float]:
     """The plot's width and height in pixels."""
     width, height = page.evaluate(
-        f"() => {{ const v = ({VIEW})(); return [v.signal('width'), v.signal('height')]; }}"
+        f"n => {{ const v = ({VIEW})(n); return [v.signal('width'), v.signal('height')]; }}", chart
     )
     return width, height
 
@@ -123,6 +137,6 @@ def shown(page: Page) -> list[dict[str, Any]]:
     return [row for row in rows(page) if row["shown"]]
 
 
-def marks(page: Page, kind: str) -> list[dict[str, Any]]:
+def marks(page: Page, kind: str, *, chart: int = 0) -> list[dict[str, Any]]:
     """The marks of a kind (`symbol`, `text`, `line`, `rule`) with their bounds."""
-    return page.evaluate(f"kind => ({_MARKS})(({VIEW})(), kind)", kind)
+    return page.evaluate(f"([kind, n]) => ({_MARKS})(({VIEW})(n), kind)", [kind, chart])

@@ -129,21 +129,32 @@ def axes(pairs: pd.DataFrame) -> Axes:
     return Axes(*ends)
 
 
-def drawn(pairs: pd.DataFrame, ends: Axes, chosen: set[tuple[str, int]]) -> pd.DataFrame:
+def drawn(
+    pairs: pd.DataFrame,
+    ends: Axes,
+    *,
+    median: float,
+    out_of: int,
+    chosen: pd.Index | None = None,
+    found: pd.Index | None = None,
+) -> pd.DataFrame:
     """The rows of `time_against_time`: points, grey ones first, and two lines.
 
     Args:
-        pairs: comparison.compare.
+        pairs: rows of comparison.compare.
         ends: see `axes`.
-        chosen: (architecture, image size) of the models that are ringed and labelled.
+        median: the median ratio of all pairs.
+        out_of: of how many pairs the ranks are.
+        chosen: which pairs are ringed, and labelled before all others.
+        found: which pairs are ringed as well, and labelled next.
     """
-    rows = rows_of(pairs, out_of=len(pairs))
-    keys = zip(rows["name"], rows["size"], strict=True)
-    rows = rows.assign(kind=POINT, chosen=[key in chosen for key in keys])
+    chosen, found = (pairs.index[:0] if some is None else some for some in (chosen, found))
+    rows = rows_of(pairs, out_of=out_of)
+    first = pairs.index.isin(chosen) * 2 + pairs.index.isin(found)
+    rows = rows.assign(kind=POINT, first=first, chosen=first > 0)
     order = rows.assign(coloured=rows["colour"] != charts.OTHER)
-    rows = rows.loc[order.sort_values(["chosen", "coloured"], kind="stable").index]
-    rows = _labelled(rows.reset_index(drop=True), ends)
-    median = float(pairs["ratio"].median())
+    rows = rows.loc[order.sort_values(["first", "coloured"], kind="stable").index]
+    rows = _labelled(rows.reset_index(drop=True), ends, median=median).drop(columns="first")
     lines = [
         {"kind": kind, "left": end, "right": end * ratio}
         for kind, ratio in ((EQUAL, 1.0), (MEDIAN, median))
@@ -152,22 +163,23 @@ def drawn(pairs: pd.DataFrame, ends: Axes, chosen: set[tuple[str, int]]) -> pd.D
     return pd.concat([rows, pd.DataFrame(lines)], ignore_index=True)
 
 
-def _labelled(rows: pd.DataFrame, ends: Axes) -> pd.DataFrame:
+def _labelled(rows: pd.DataFrame, ends: Axes, *, median: float) -> pd.DataFrame:
     """Adds label, label_align, label_dx and label_dy: no two overlap, none leaves the plot.
 
-    Chosen models come first, then those furthest from the median ratio, one of each family.
+    Chosen models come first, then those found, then those furthest from the median ratio, one of
+    each family.
     """
     x, y = _position(rows["left"], ends.left), 1 - _position(rows["right"], ends.right)
     plots = [_Plot(x * width, y * height, width, height) for width, height in PLOTS]
-    far = np.log(rows["ratio"] / rows["ratio"].median()).abs()
-    order = rows.assign(far=far).sort_values(["chosen", "far"], ascending=False)
+    far = np.log(rows["ratio"] / median).abs()
+    order = rows.assign(far=far).sort_values(["first", "far"], ascending=False)
     labels = pd.DataFrame(
         {"label": "", "label_align": "left", "label_dx": 0.0, "label_dy": 0.0}, index=rows.index
     )
     families: set[str] = set()
     candidates = zip(order.index, order["name"], order["family"], order["chosen"], strict=True)
     for row, name, family, chosen in candidates:
-        if len(families) == LABELS:
+        if len(plots[0].taken) == LABELS:
             break
         if family in families and not chosen:
             continue
@@ -299,7 +311,8 @@ def time_against_time(
         "dy": alt.expr("datum.label_dy"),
         "opacity": alt.expr(f"width < {NARROW} ? 0 : 1"),
     }
-    halos = placed.mark_text(**text, strokeWidth=3, strokeJoin="round").encode(
+    paper = alt.expr(f"scale('color', '{charts.PAPER}')")
+    halos = placed.mark_text(**text, stroke=paper, strokeWidth=3, strokeJoin="round").encode(
         color=alt.ColorDatum(charts.PAPER)
     )
     labels = placed.mark_text(**text).encode(color=alt.ColorDatum(charts.INK))

@@ -18,11 +18,23 @@ SIDES = ("left", "right")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A (results set, measure) on each side, and how the families are shown."""
+class Sides:
+    """A (results set, measure) on each side."""
 
     left: tuple[str, str]
     right: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of the models that both sides have.
+
+    models are titles (comparison_tables.title) to lay side by side; of no families all are meant.
+    """
+
+    models: tuple[str, ...]
+    families: tuple[str, ...]
+    search: str
     by_family: str
     which: str
 
@@ -45,7 +57,7 @@ def default_sides(sets: pd.DataFrame) -> tuple[tuple[str, str], tuple[str, str]]
     )
 
 
-def sidebar(sets: pd.DataFrame) -> Asked:
+def sidebar(sets: pd.DataFrame) -> Sides:
     """Draw the controls for both sides and return what they say.
 
     Args:
@@ -73,24 +85,7 @@ def sidebar(sets: pd.DataFrame) -> Asked:
             icon=":material/swap_vert:",
             width="stretch",
         )
-        by_family = st.radio(
-            "Each family by",
-            [RATIOS, BEST],
-            horizontal=True,
-            key="by_family",
-            bind="query-params",
-            help="The ratio of each of its models, or both times of the one with the best "
-            "trade-off of accuracy and baseline speed.",
-        )
-        which = st.radio(
-            "Families",
-            [MOST_CHANGED, EVERY],
-            horizontal=True,
-            key="which",
-            bind="query-params",
-            help="Most changed: those that gain and lose most, and those with a colour.",
-        )
-    return Asked(left, right, by_family, which)
+    return Sides(left, right)
 
 
 def _side(
@@ -121,34 +116,73 @@ def _side(
     return run, key_of(MEASURE_NAMES, measure)
 
 
-def side_by_side(titles: list[str] | None) -> list[str]:
-    """Draw the choice of models to lay side by side.
+def narrowing(titles: list[str] | None, families: list[str] | None) -> Shown:
+    """Draw the controls for what is shown of both sides' models, and return what they say.
 
     Args:
-        titles: what may be chosen (comparison_tables.title); None while there is nothing to choose
-            from, which keeps what is chosen.
+        titles: which models may be laid side by side (comparison_tables.title); None while there is
+            nothing to choose from, which keeps what is chosen.
+        families: which families there are; likewise.
     """
-    # A link, or the sides before, may name models that these sides do not share.
-    asked = st.session_state.get("models", [])
-    titles = asked if titles is None else titles
-    kept = [title for title in asked if title in titles]
+    with st.sidebar:
+        search = st.text_input(
+            "Search",
+            key="search",
+            bind="query-params",
+            placeholder="part of a model's name",
+            help="What matches is ringed and labelled; nothing is hidden.",
+            icon=":material/search:",
+        )
+        models = _some_of(
+            "Models side by side",
+            titles,
+            key="models",
+            max_selections=SIDE_BY_SIDE,
+            placeholder=f"up to {words.counted(SIDE_BY_SIDE, 'model')}",
+            help="Ringed on the chart, and laid side by side below it.",
+        )
+        chosen = _some_of(
+            "Families",
+            families,
+            key="families",
+            placeholder="all",
+            help="Shows these alone. Ranks and the median stay those of all models.",
+        )
+        by_family = st.radio(
+            "Each family by",
+            [RATIOS, BEST],
+            horizontal=True,
+            key="by_family",
+            bind="query-params",
+            help="The ratio of each of its models, or both times of the one with the best "
+            "trade-off of accuracy and baseline speed.",
+        )
+        which = st.radio(
+            "Rows of families",
+            [MOST_CHANGED, EVERY],
+            horizontal=True,
+            key="which",
+            bind="query-params",
+            help="Most changed: those that gain and lose most, and those with a colour.",
+        )
+    return Shown(tuple(models), tuple(chosen), search or "", by_family, which)
+
+
+def _some_of(label: str, options: list[str] | None, *, key: str, **looks: Any) -> list[str]:
+    """A menu of which some may be chosen; what is chosen and no longer offered leaves it."""
+    # A link, or the sides before, may name what these sides do not share.
+    asked = st.session_state.get(key, [])
+    options = asked if options is None else options
+    kept = [one for one in asked if one in options]
     if kept != asked:
-        st.session_state["models"] = kept
-    return st.sidebar.multiselect(
-        "Models side by side",
-        titles,
-        key="models",
-        bind="query-params",
-        max_selections=SIDE_BY_SIDE,
-        placeholder=f"up to {words.counted(SIDE_BY_SIDE, 'model')}",
-        help="Ringed on the chart and laid side by side below it.",
-    )
+        st.session_state[key] = kept
+    return st.multiselect(label, options, key=key, bind="query-params", **looks)
 
 
 def _reset(left: tuple[str, str], right: tuple[str, str]) -> None:
     """Every control as a first visitor finds it; a value that is the default leaves the URL."""
     _set_sides(left, right)
-    st.session_state.update(by_family=RATIOS, which=MOST_CHANGED, models=[])
+    st.session_state.update(search="", models=[], families=[], by_family=RATIOS, which=MOST_CHANGED)
 
 
 def _set_sides(left: tuple[str, str], right: tuple[str, str]) -> None:

@@ -22,6 +22,8 @@ from pages.ui.selection import MEASURE_NAMES
 AS_LONG = 1.005
 # Of fewer models the rank correlation says nothing.
 MODELS_IN_ORDER = 5
+# Families named at each end.
+NAMED = 3
 
 
 def names(left: Side, right: Side) -> Names:
@@ -54,7 +56,7 @@ def _when(results_set: pd.Series) -> str:
 
 
 def sentence(found: Summary, names: Names, left: Side, right: Side) -> str:
-    """Markdown: the median ratio, how much of the order stays, and who gains and loses most."""
+    """Markdown: the median ratio, how alike the orders are, and which families change places."""
     ratio = found.median_ratio
     one, other = _inside(names.left), words.escaped(names.right)
     within = ""
@@ -67,31 +69,41 @@ def sentence(found: Summary, names: Names, left: Side, right: Side) -> str:
     else:
         told = f"{within}**{other}** is **{figure(1 / ratio)} times as fast** as **{one}**"
     if found.models == 1:
-        return f"{told} for the only model that both have."
+        return f"{told} for this one model."
     text = f"{told} in the median of {words.counted(found.models, 'model')}."
     if found.models >= MODELS_IN_ORDER and math.isfinite(found.rank_correlation):
-        text += f" Rank correlation {found.rank_correlation:.2f}: {_order(found.rank_correlation)}."
-    # The middle of a family can gain on the median and yet lose ranks: then nobody is named.
-    if (
-        found.gains is not None
-        and found.loses is not None
-        and found.gains["gained"] >= 0 >= found.loses["gained"]
-    ):
-        text += (
-            f" Of the families **{_family(found.gains)}** gains most {_moved(found.gains)}, "
-            f"**{_family(found.loses)}** loses most {_moved(found.loses)}."
-        )
+        text += f" {_trend(found, names)}"
     return text
 
 
-def _order(correlation: float) -> str:
-    if correlation >= 0.995:
-        return "the order stays"
-    if correlation >= 0.9:
-        return "the order stays, but some change places"
-    if correlation >= 0.5:
-        return "many change places"
-    return "what is fast on one side says little about the other"
+def _trend(found: Summary, names: Names) -> str:
+    """How alike the two orders are, and who changes places most; one sentence."""
+    correlation = f"(rank correlation {found.rank_correlation:.2f})"
+    both = f"{words.escaped(names.left)} and {_inside(names.right)}"
+    ends = ((found.climb.head(NAMED), "gain"), (found.fall.head(NAMED), "lose"))
+    who = "; ".join(_moved(end, verb) for end, verb in ends if len(end))
+    if found.rank_correlation >= 0.9:
+        text = f"{both} follow similar trends {correlation}"
+        return f"{text}, but some families change places: {who}." if who else f"{text}."
+    if found.rank_correlation >= 0.5:
+        text = f"Between {_inside(names.left)} and {_inside(names.right)} many models change places"
+    else:
+        text = "What is fast on one side says little about the other"
+    return f"{text} {correlation}: {who}." if who else f"{text} {correlation}."
+
+
+def _moved(families: pd.DataFrame, verb: str) -> str:
+    """`**vit** and **deit** gain most (10 and 8 ranks)`."""
+    names = [f"**{words.escaped(name)}**" for name in families["family"]]
+    ranks = [abs(round(gained)) for gained in families["gained"]]
+    if len(names) == 1:
+        return f"{names[0]} {verb}s most ({words.counted(ranks[0], 'rank')})"
+    return f"{_listed(names)} {verb} most ({_listed([f'{n:,}' for n in ranks])} ranks)"
+
+
+def _listed(parts: list[str]) -> str:
+    """`a and b`, `a, b and c`."""
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _inside(name: str) -> str:
@@ -99,18 +111,6 @@ def _inside(name: str) -> str:
     word = name.partition(" ")[0]
     lower = word.lower() if word in MEASURE_NAMES.values() else word
     return words.escaped(lower + name.removeprefix(word))
-
-
-def _family(row: pd.Series) -> str:
-    return words.escaped(str(row["family"]))
-
-
-def _moved(row: pd.Series) -> str:
-    """`(1.4 times as long, 30 ranks up)`."""
-    ratio, gained = float(row["ratio_median"]), round(float(row["gained"]))
-    how = f"{figure(ratio)} times as long" if ratio >= 1 else f"{figure(1 / ratio)} times as fast"
-    ranks = f"{words.counted(abs(gained), 'rank')} {'up' if gained > 0 else 'down'}"
-    return f"({how}, {ranks if gained else 'same rank'})"
 
 
 def picked(chosen: pd.DataFrame, names: Names, out_of: int) -> str:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -26,7 +26,7 @@ def buttons(spec: Mapping[str, Any], *, rows: Frame, points: Frame, name: str) -
     Args:
         spec: the chart's specification, without data.
         rows: gives what the chart draws (charts.drawn).
-        points: gives the points behind it (points.POINT_COLUMNS).
+        points: gives the points behind it (points.POINT_COLUMNS), or the pairs.
         name: the files' name without its ending.
     """
     config = _theme()
@@ -61,11 +61,16 @@ def png(spec: Mapping[str, Any], rows: pd.DataFrame, config: Mapping[str, Any]) 
 
 def csv(points: pd.DataFrame) -> bytes:
     """The points for a spreadsheet: text that it would take for a formula is guarded."""
-    flat = points.assign(flags=points["flags"].map(lambda f: " ".join(() if f is None else f)))
+    lists = [name for name in map(str, points.columns) if name.startswith("flags")]
+    flat = points.assign(**{name: points[name].map(_in_a_cell) for name in lists})
     for column in flat.select_dtypes(["object", "string"]).columns:
         guard = flat[column].astype("string").str.startswith(FORMULA_STARTS).fillna(value=False)
         flat[column] = flat[column].where(~guard.astype(bool), "'" + flat[column].astype("string"))
     return flat.to_csv(index=False).encode()
+
+
+def _in_a_cell(flags: Iterable[str] | None) -> str:
+    return " ".join(() if flags is None else flags)
 
 
 def parquet(points: pd.DataFrame) -> bytes:

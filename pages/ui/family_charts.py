@@ -1,7 +1,9 @@
-"""Frame -> chart, a row for each family: what gains stands above what loses. Pure, no streamlit.
+"""Frame -> chart, a row for each family or model: what gains stands above what loses.
 
-Each row bears the family at its left end and its figures at its right end.
+Each row bears its name at its left end and its figures at its right end. Pure, no streamlit.
 """
+
+from collections.abc import Sequence
 
 import altair as alt
 import pandas as pd
@@ -23,7 +25,9 @@ from pages.ui.comparison_charts import (
 )
 
 ROW = 20  # pixels of a family
+ROW_BELOW_TITLE = 38
 AROUND = 64  # pixels of the axis and its title
+AROUND_DUMBBELLS = 116  # and of a legend
 RATIO_LABEL = f"format(datum.value, '~r') + '{TIMES}'"
 # There is room for more ticks than on an axis of times, whose labels are longer.
 RATIO_TICKS = TICKS | {6.0: [float(f"{m}e{d}") for d in range(-3, 4) for m in (1, 1.5, 2, 3, 5, 7)]}
@@ -52,7 +56,7 @@ def ratio_rows(families: pd.DataFrame) -> dict[str, str]:
 
 
 def ratios_drawn(
-    pairs: pd.DataFrame, families: pd.DataFrame, *, median: float, rows: dict[str, str]
+    pairs: pd.DataFrame, families: pd.DataFrame, *, median: float, rows: dict[str, str], out_of: int
 ) -> pd.DataFrame:
     """The rows of `ratio_by_family`: a point a model, and one a family with its middle half.
 
@@ -61,8 +65,9 @@ def ratios_drawn(
         families: rows of comparison.by_family.
         median: the median ratio of all models.
         rows: see `ratio_rows`.
+        out_of: of how many pairs the ranks are.
     """
-    of_models = rows_of(pairs, out_of=len(pairs)).assign(kind=POINT)
+    of_models = rows_of(pairs, out_of=out_of).assign(kind=POINT)
     of_models = of_models[of_models["family"].isin(families["family"])]
     coloured = families["family"].isin(charts.FAMILIES)
     of_families = pd.DataFrame(
@@ -111,7 +116,8 @@ def ratio_by_family(rows: list[str], names: Names, ends: tuple[float, float]) ->
     halves = of_families.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q").scale(type="log", domain=ends, nice=False),
         x2="high:Q",
-        y=_row(rows, LEFT),
+        # A layer's axis of its own would write the families' names a second time.
+        y=_row(rows, LEFT).axis(None),
         color=colour(()),
     )
     medians = of_families.mark_tick(thickness=2.5, size=ROW - 7).encode(
@@ -125,45 +131,48 @@ def ratio_by_family(rows: list[str], names: Names, ends: tuple[float, float]) ->
             ("places:N", "Ranks (median)"),
         ),
     )
-    return _rows([of_all, dots, halves, medians], rows)
+    return _rows([of_all, dots, halves, medians], ROW * len(rows) + AROUND)
 
 
-def best_rows(best: pd.DataFrame) -> dict[str, str]:
-    """Each family's row of `best_of_each_family`: it, its model's ratio and ranks gained.
+def dumbbell_rows(pairs: pd.DataFrame, titles: Sequence[str]) -> list[str]:
+    """The row of each pair in `dumbbells`: its title, its ratio and the ranks it gains.
 
     Args:
-        best: rows of comparison.best_of_each_family, from the top.
+        pairs: rows of comparison.compare, from the top.
+        titles: one a pair.
     """
-    columns = (best[name] for name in ("family", "ratio", "gained"))
-    return {
-        family: f"{family}|{times(ratio)}  {places(gained)}"
-        for family, ratio, gained in zip(*columns, strict=True)
-    }
+    columns = (titles, pairs["ratio"], pairs["gained"])
+    return [
+        f"{title}|{times(ratio)}  {places(gained)}"
+        for title, ratio, gained in zip(*columns, strict=True)
+    ]
 
 
-def best_drawn(best: pd.DataFrame, *, out_of: int, rows: dict[str, str]) -> pd.DataFrame:
-    """The rows of `best_of_each_family`: one a family, and one for each of its ends.
+def dumbbells_drawn(pairs: pd.DataFrame, rows: Sequence[str], *, out_of: int) -> pd.DataFrame:
+    """The rows of `dumbbells`: two a pair, one for each of its ends.
 
     Args:
-        best: rows of comparison.best_of_each_family.
+        pairs: rows of comparison.compare.
+        rows: see `dumbbell_rows`.
         out_of: of how many pairs their ranks are.
-        rows: see `best_rows`.
     """
-    frame = rows_of(best, out_of=out_of)
-    frame["row"] = frame["family"].map(rows)
+    frame = rows_of(pairs, out_of=out_of).assign(row=list(rows))
     ends = [frame.assign(side=side, seconds=frame[side]) for side in (LEFT, RIGHT)]
     return pd.concat(ends, ignore_index=True)
 
 
-def best_of_each_family(rows: list[str], names: Names, ends: tuple[float, float]) -> alt.LayerChart:
-    """Two times a family, joined: hollow on the left side, filled on the right one.
+def dumbbells(
+    rows: list[str], names: Names, ends: tuple[float, float], *, above: bool = False
+) -> alt.LayerChart:
+    """Two times a row, joined: a circle for the left side, a diamond for the right one.
 
     Args:
-        rows: the values of `best_rows`, from the top.
+        rows: the values of `dumbbell_rows`, from the top.
         names: what the sides are called.
         ends: see `domain`.
+        above: titles stand above their line: those of models are long, and a screen may be narrow.
     """
-    base = alt.Chart(alt.NamedData("best"))
+    base = alt.Chart(alt.NamedData("dumbbells"))
     title = ["Time per image", "log scale, faster to the left"]
     x = alt.X("seconds:Q", title=title).scale(type="log", domain=ends, nice=False)
     bars = (
@@ -173,7 +182,7 @@ def best_of_each_family(rows: list[str], names: Names, ends: tuple[float, float]
     )
     dots = base.mark_point(filled=True, size=70, strokeWidth=1.75, opacity=1).encode(
         x=_axis(x, ends, chart_parts.TIME_LABEL, TICKS),
-        y=_row(rows, LEFT),
+        y=_row(rows, LEFT, above=above),
         color=colour(()),
         shape=alt.Shape("side:N", title=None)
         .scale(domain=[LEFT, RIGHT], range=["circle", "diamond"])
@@ -185,7 +194,8 @@ def best_of_each_family(rows: list[str], names: Names, ends: tuple[float, float]
         ),
         tooltip=tooltip(names),
     )
-    return _rows([bars, dots], rows)
+    row = ROW_BELOW_TITLE if above else ROW
+    return _rows([bars, dots], row * len(rows) + AROUND_DUMBBELLS)
 
 
 def _quoted(text: str) -> str:
@@ -202,7 +212,7 @@ def _axis(x: alt.X, ends: tuple[float, float], label: str, ticks: Ticks) -> alt.
     )
 
 
-def _row(rows: list[str], end: str) -> alt.Y:
+def _row(rows: list[str], end: str, *, above: bool = False) -> alt.Y:
     """One scale, two axes: what stands before the `|` at the left end, the rest at the right."""
     part = 0 if end == LEFT else 1
     return (
@@ -211,7 +221,11 @@ def _row(rows: list[str], end: str) -> alt.Y:
         .axis(
             orient="left" if end == LEFT else "right",
             labelExpr=f"split(datum.value, '|')[{part}]",
-            labelLimit=140,
+            labelLimit=0 if above else 140,
+            labelAlign="left" if above or end == RIGHT else "right",
+            labelPadding=0 if above else 2,
+            labelOffset=-13 if above else 0,
+            zindex=int(above),
             labelFlush=False,
             labelBound=False,
             labelOverlap=False,
@@ -222,6 +236,6 @@ def _row(rows: list[str], end: str) -> alt.Y:
     )
 
 
-def _rows(layers: list[alt.Chart], rows: list[str]) -> alt.LayerChart:
-    chart: alt.LayerChart = layered(layers, ROW * len(rows) + AROUND).resolve_axis(y="independent")
+def _rows(layers: list[alt.Chart], height: int) -> alt.LayerChart:
+    chart: alt.LayerChart = layered(layers, height).resolve_axis(y="independent")
     return chart

@@ -5,6 +5,7 @@
 const page = JSON.parse(document.getElementById("data").textContent);
 const form = document.getElementById("filters");
 const chart = document.getElementById("chart");
+const choices = [...form.querySelectorAll(".choice")]; // of which any number may be ticked
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const still = document.getElementById("sentence").cloneNode(true);
 
@@ -32,9 +33,10 @@ function asked() {
     max_s: (number("max_ms") || Infinity) / 1e3,
     min_top1: number("min_top1") ?? -Infinity,
     max_params: number("max_params") || null,
-    size: form_data.get("size"),
-    commercial_use: form_data.get("commercial_use"),
-    families: new Set(form_data.getAll("families")),
+    estimates: form_data.get("estimates") !== "no",
+    unknown: page.unknown,
+    ...Object.fromEntries(choices.map(({ dataset }) =>
+      [dataset.name, new Set(form_data.getAll(dataset.name))])),
   };
 }
 
@@ -45,20 +47,21 @@ function state() {
 function setForm(text) {
   const wanted = new URLSearchParams(text);
   for (const field of form.elements) {
-    if (field.type === "checkbox") field.checked = wanted.getAll("families").includes(field.value);
+    if (field.type === "checkbox") field.checked = wanted.getAll(field.name).includes(field.value);
     else if (field.name) field.value = wanted.get(field.name) ?? "";
   }
 }
 
 function fillForm() {
-  const options = (name, values) => form.elements[name].append(
-    ...values.map(value => element("option", { value, textContent: value })));
-  const present = key => [...new Set(points.map(p => p[key]))];
-  options("size", present("image_size").sort((a, b) => a - b).map(String));
-  options("commercial_use", present("commercial_use").sort());
-  document.getElementById("families-list").append(...present("family").sort().map(family =>
-    element("label", {}, element("input", { type: "checkbox", name: "families", value: family }),
-      element("span", { textContent: family }))));
+  document.getElementById("estimates").hidden = !points.some(p => p.estimated);
+  for (const choice of choices) {
+    const { name, key } = choice.dataset;
+    const present = [...new Set(points.map(p => String(p[key] ?? page.unknown)))].sort((a, b) =>
+      (a === page.unknown) - (b === page.unknown) || a.localeCompare(b, "en", { numeric: true }));
+    choice.querySelector(".options").append(...present.map(value =>
+      element("label", {}, element("input", { type: "checkbox", name, value }),
+        element("span", { textContent: value }))));
+  }
 }
 
 // The chart
@@ -167,7 +170,9 @@ async function draw() {
   const blank = Array.from({ length: page.spare - extra.length }, (_, n) => " ".repeat(n + 1));
   const before = page.colours.slice(0, -3), after = page.colours.slice(-3);
   view.signal("colours", [...before, ...extra, ...blank, ...after]);
-  view.signal("coloured", [...before, ...extra, page.other]);
+  const listed = [...before, ...extra, page.other];
+  if (listed.length !== view.signal("coloured").length) view.resize(); // room for the legend
+  view.signal("coloured", listed);
   await view.data("points", chartRows(search, show)).runAsync();
 }
 
@@ -281,7 +286,14 @@ function say() {
     : `Of the ${count(models, "model")} shown, the most accurate on ${page.device} is `;
   sentence.replaceChildren(begin, element("strong", { textContent: best.model }),
     `: ${best.top1.toFixed(1)} % top-1 on ${page.dataset}, ${best.time} an image `
-      + `(${best.rate}, ${best.image_size} pixels).`);
+      + `(${best.rate}, ${best.image_size} pixels).${estimatesAmong(first.shown)}`);
+}
+
+function estimatesAmong(shown) {
+  const measured = shown.filter(p => !p.estimated).length;
+  return measured === shown.length ? "" : ` Of the ${count(shown.length, "point")} shown `
+    + `${measured.toLocaleString("en")} have a measured speed; the others are estimated from what `
+    + "was measured.";
 }
 
 function update() {
@@ -292,7 +304,10 @@ function update() {
   empty.hidden = emptiedBy === null;
   empty.textContent = `No model is left: ${emptiedBy} filters out the last one. `
     + "Widen it, or press Reset.";
-  document.getElementById("families-chosen").textContent = [...wanted.families].join(", ") || "all";
+  for (const choice of choices) {
+    const ticked = [...wanted[choice.dataset.name]];
+    choice.querySelector("summary span").textContent = ticked.join(", ") || "all";
+  }
   // Without a hash the page opens as its maker wanted it; "all" is every filter left blank.
   const hash = state() === opening ? location.pathname : `#${state() || "all"}`;
   history.replaceState(null, "", hash);

@@ -67,6 +67,18 @@ class Side:
         return str(self.results_set["label"])
 
 
+def measure_of(results_set: pd.Series, chosen: Selection) -> str:
+    """The measure that is shown of a set.
+
+    A set laid beside the chosen one shows its first measure where it lacks the chosen one, as on
+    the Models page.
+    """
+    present = results_set["measures"]
+    if results_set["run"] != chosen.run and present and chosen.measure not in present:
+        return str(next(iter(present)))
+    return chosen.measure
+
+
 def side(
     of_set: pd.DataFrame,
     accuracy: pd.DataFrame,
@@ -74,11 +86,9 @@ def side(
     chosen: Selection,
     *,
     results_set: pd.Series,
+    estimates: pd.DataFrame | None,
 ) -> Side:
     """What the report needs of one results set.
-
-    A set laid beside the chosen one shows its first measure where it lacks the chosen one, as on
-    the Models page.
 
     Args:
         of_set: its rows of points.SPEED_COLUMNS.
@@ -86,14 +96,15 @@ def side(
         licences: weights' names -> timm's id of their licence.
         chosen: gives measure, accuracy set and whether timm's test models count.
         results_set: its row of results.results_sets, with a label.
+        estimates: estimate.estimates of it in the measure of `measure_of`; None for none.
 
     Raises:
         InvalidRequest: no such measure or accuracy set, or no point at all.
     """
-    run, measure, present = str(results_set["run"]), chosen.measure, results_set["measures"]
-    if run != chosen.run and present and measure not in present:
-        measure = next(iter(present))
-    frame = p.points(of_set, accuracy, run=run, measure=measure, dataset=chosen.dataset)
+    run, measure = str(results_set["run"]), measure_of(results_set, chosen)
+    frame = p.points(
+        of_set, accuracy, run=run, measure=measure, dataset=chosen.dataset, estimates=estimates
+    )
     if not chosen.test_models:
         frame = p.ranked(p.without_test_models(frame))
     if frame.empty:
@@ -138,7 +149,9 @@ def document(
         style=style,
         sentence=report_words.html_of(sentence(opening.points, main.results_set, chosen)),
         how_to_read=report_words.LEGEND,
-        words=report_words.HOW_TO_READ,
+        words=report_words.how_to_read(
+            estimated=any(bool(one.points["estimated"].any()) for one in sides)
+        ),
         circumstances=report_words.circumstances(
             [(one.results_set, one.speeds, one.measure) for one in sides],
             _of_snapshot(accuracy, main, chosen.dataset),
@@ -228,8 +241,11 @@ def _columns(rows: pd.DataFrame, *, has_two: bool) -> list[dict[str, Any]]:
     if has_two:
         headings = {"model": headings["model"], "set": "Results set"} | headings
     empty = {key for key in headings if key in rows and rows[key].isna().all()}
-    if not rows["flagged"].any():
-        empty.add("flags")
+    empty |= {
+        key
+        for key, mark in (("flags", "flagged"), ("estimated", "estimated"))
+        if not rows[mark].any()
+    }
     return [
         {"key": key, "label": heading, "form": NUMBERS.get(key)}
         for key, heading in headings.items()
@@ -261,7 +277,9 @@ def _vega(spec: Mapping[str, Any], kind: str, colours: Sequence[str]) -> dict[st
     for legend in vega["legends"]:
         if charts.OTHER in legend.get("values", ()):
             legend["values"] = {"signal": "coloured"}
-    own = [{"name": "colours", "value": list(colours)}, {"name": "coloured", "value": []}]
+    # Room is made for the legend as it is at first; report.js asks for more.
+    listed = [*charts.FAMILIES, charts.OTHER]
+    own = [{"name": "colours", "value": list(colours)}, {"name": "coloured", "value": listed}]
     vega["signals"] = [*own, *vega["signals"]]
     return vega
 

@@ -29,6 +29,12 @@ from bench.errors import InvalidRequest
     show_default=True,
     help="timm's own tiny test_* models.",
 )
+@click.option(
+    "--estimates/--no-estimates",
+    default=True,
+    show_default=True,
+    help="Estimate what a run of one's own did not measure, from eight models on.",
+)
 @click.option("--force", is_flag=True, help="Replace FILE.html where it exists.")
 @out.data_option
 def report(
@@ -43,6 +49,7 @@ def report(
     max_ms: float | None,
     min_top1: float | None,
     test_models: bool,
+    estimates: bool,
     force: bool,
     data: Path,
 ) -> None:
@@ -97,7 +104,18 @@ def report(
     )
     known = licences.by_model(catalogue.models(data), catalogue.renames(data))
     main, *others = (
-        r.side(rows, accuracy, known, chosen, results_set=by_id[run])
+        r.side(
+            rows,
+            accuracy,
+            known,
+            chosen,
+            results_set=by_id[run],
+            estimates=cli_sets.own_estimates(
+                found, rows, measure=r.measure_of(by_id[run], chosen), data=data
+            )
+            if estimates
+            else None,
+        )
         for run, rows in zip(runs, of_sets, strict=True)
     )
     cli_sets.check_families(families, main.points["family"].unique())

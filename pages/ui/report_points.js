@@ -68,11 +68,13 @@ function filtered(points, asked) {
     if (before.length && !after.length) emptiedBy = name;
     return after;
   }, left);
+  const among = (key, wanted) => p => !wanted.size || wanted.has(String(p[key] ?? asked.unknown));
   const counting = ranked(through(points, [
-    ["Families", all => all.filter(p => !asked.families.size || asked.families.has(p.family))],
-    ["Image size", all => all.filter(p => !asked.size || String(p.image_size) === asked.size)],
-    ["Commercial use",
-      all => all.filter(p => !asked.commercial_use || p.commercial_use === asked.commercial_use)],
+    ["Estimates", all => all.filter(p => asked.estimates || !p.estimated)],
+    ["Families", all => all.filter(among("family", asked.families))],
+    ["Image sizes", all => all.filter(among("image_size", asked.size))],
+    ["Pretraining data", all => all.filter(among("pretraining", asked.pretraining))],
+    ["Commercial use", all => all.filter(among("commercial_use", asked.commercial_use))],
     ["Parameters to (M)", all => all.filter(p => asked.max_params === null
       || (p.parameters_m !== null && p.parameters_m <= asked.max_params))],
   ]));

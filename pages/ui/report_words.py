@@ -21,8 +21,7 @@ LEGEND = (
     "figures and its family's line, click it to find it in the table; click a family in the legend "
     "to see it alone. Drag to move, Ctrl + wheel to zoom, double-click to go back."
 )
-HOW_TO_READ = """<ul>
-<li><strong>Top-1</strong> is the share of images whose first guess is right.</li>
+_HOW_TO_READ = """<li><strong>Top-1</strong> is the share of images whose first guess is right.</li>
 <li><strong>Time per image</strong> is 1 / (images per second). For inference and training many
 images go through at once, so it is not how long one image takes: that is latency, the time of one
 step at batch size 1.</li>
@@ -39,8 +38,11 @@ while measuring; a flagged figure is drawn hollow. Published results hold neithe
 few percent between them may be noise.</li>
 <li><strong>Commercial use</strong> is our reading of the licence that timm states for the weights:
 no legal advice. Weights differ in the data they were pretrained on, and the families in colour are
-those people look for first; the rest is grey.</li>
-</ul>"""
+those people look for first; the rest is grey.</li>"""
+_ESTIMATED = """
+<li><strong>Estimated</strong>, hollow with a dashed outline: not measured on this device, but
+estimated from what was measured there and from how fast other devices are. Its interval holds the
+true time in 90 % of cases.</li>"""
 
 # Holders of what vl_convert's bundle holds: Vega 6, Vega-Lite 6, vega-embed 7 and what they need.
 _BSD = "Vega, Vega-Lite, vega-embed, vega-tooltip, vega-interpreter, vega-themes"
@@ -93,6 +95,11 @@ IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMA
 LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
 CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 """
+
+
+def how_to_read(*, estimated: bool) -> str:
+    """HTML: what the figures mean, estimates where there are any."""
+    return f"<ul>{_HOW_TO_READ}{_ESTIMATED if estimated else ''}</ul>"
 
 
 def licences() -> str:
