@@ -194,7 +194,7 @@ def _layered(
             x2="high:Q",
             y=y,
             # Where nearly all are estimated, their intervals would hide everything else.
-            strokeOpacity=alt.condition("datum.estimated", alt.value(0.2), alt.value(0.6)),
+            strokeOpacity=alt.condition("datum.estimated", alt.value(0.2), alt.value(1)),
             color=_colour(alt.Color, colour_domain),
         )
     )
@@ -257,9 +257,10 @@ def _bubbles(
                 domain=[False, True], range=["circle", "diamond"]
             ),
             opacity=_faded(),
-            # A flagged figure is drawn hollow, an estimated one with a dashed outline.
-            stroke=_colour(alt.Stroke, colour_domain),
-            strokeWidth=alt.condition(HOLLOW, alt.value(1.4), alt.value(0)),
+            # A flagged figure is drawn hollow, an estimated one with a dashed outline; the others
+            # have a hairline of paper, which keeps them apart where they are many.
+            stroke=_or_value(_colour(alt.Stroke, colour_domain), f"!({HOLLOW})", PAPER),
+            strokeWidth=alt.condition(HOLLOW, alt.value(1.4), alt.value(0.5)),
             strokeDash=alt.condition("datum.estimated", alt.value([2, 2]), alt.value([1, 0])),
             fillOpacity=alt.condition(HOLLOW, alt.value(0.1), alt.value(1)),
             tooltip=chart_parts.tooltip(
@@ -289,15 +290,19 @@ def _base(condition: str) -> alt.Chart:
 
 
 def _faded() -> Any:
-    """Less where the legend isolates another family."""
-    return alt.condition(ISOLATE, alt.value(0.8), alt.value(0.06))
+    """Hardly there where the legend isolates another family; else whole, for contrast's sake."""
+    return alt.condition(ISOLATE, alt.value(1), alt.value(0.06))
 
 
 def _or_ink(colour_domain: Sequence[str]) -> Any:
     """A family's colour; ink for those without, whose grey would be lost among the points."""
-    colour = _colour(alt.Color, colour_domain)
-    ink = alt.value(alt.expr(f"scale('color', '{INK}')"))
-    return colour.condition(test=f"datum.colour === '{OTHER}'", value=ink["value"])
+    return _or_value(_colour(alt.Color, colour_domain), f"datum.colour === '{OTHER}'", INK)
+
+
+def _or_value(channel: Any, test: str, colour: str) -> Any:
+    """The channel, but another of the scale's colours where a test holds."""
+    value = alt.value(alt.expr(f"scale('color', '{colour}')"))
+    return channel.condition(test=test, value=value["value"])
 
 
 def _text(placed: alt.Chart, *, halo: bool) -> alt.Chart:
