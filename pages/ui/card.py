@@ -1,6 +1,7 @@
 """One model's card: every figure, its licence, its preprocessing, and the code to copy."""
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
@@ -29,7 +30,11 @@ def card(point: pd.Series, everything: pd.DataFrame, results_set: pd.Series) -> 
         with figures:
             st.table(_figures(point, facts, results_set), border="horizontal")
         with use:
-            _code(name)
+            st.code(
+                code(name, int(point["image_size"]), facts),
+                language=None,  # Streamlit colours Python with a contrast of less than 4.5:1
+                wrap_lines=True,
+            )
             _links(name, facts)
         _others(point, everything)
 
@@ -104,19 +109,35 @@ def _preprocessing(facts: dict[str, object]) -> str:
     return ", ".join(part.strip() for part in parts) or words.UNKNOWN
 
 
-def _code(model: str) -> None:
-    st.code(
-        f"""import timm
+def code(model: str, image_size: int, facts: Mapping[str, object]) -> str:
+    """Python that makes the model and its transforms at an image size, to copy.
 
-model = timm.create_model("{model}", pretrained=True).eval()
-config = timm.data.resolve_model_data_config(model)
+    Args:
+        model: weights' name as timm has it now.
+        image_size: that of the card, which is not always what timm takes by itself.
+        facts: the row of catalogue.models; empty where the model is not in it.
+    """
+    usual = facts.get("input_size")
+    # Some architectures are built for one image size, by a parameter of every entry point.
+    built = (
+        f", img_size={image_size}" if facts.get("fixed_input_size") and usual != image_size else ""
+    )
+    if usual == image_size:
+        at_size = ""
+    elif facts.get("test_size") == image_size:
+        at_size = ", use_test_size=True"
+    else:
+        at_size = f', args={{"input_size": (3, {image_size}, {image_size})}}'
+    return f"""import timm
+
+model = timm.create_model("{model}", pretrained=True{built}).eval()
+config = timm.data.resolve_model_data_config(model{at_size})
 transform = timm.data.create_transform(**config, is_training=False)
 
-# for your own classes:  timm.create_model("{model}", pretrained=True, num_classes=10)
-# from scratch:          timm.create_model("{model.partition(".")[0]}", num_classes=10)""",
-        language=None,  # Streamlit colours Python with a contrast of less than 4.5:1
-        wrap_lines=True,
-    )
+# for 10 classes of your own:
+# model = timm.create_model("{model}", pretrained=True{built}, num_classes=10)
+# from scratch:
+# model = timm.create_model("{model.partition(".")[0]}"{built}, num_classes=10)"""
 
 
 def _links(model: str, facts: dict[str, object]) -> None:
