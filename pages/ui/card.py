@@ -1,7 +1,7 @@
 """One model's card: every figure, its licence, its preprocessing, and the code to copy."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 import streamlit as st
@@ -10,22 +10,35 @@ from bench import catalogue, licences
 from bench.errors import UnreadableFile
 from pages.ui import words
 
+Pick = Callable[[str, int], None]
+
 SHOWN_RIVALS = 8
 LICENCE = "Licence"  # the one row that is Markdown: it links to the licence's text
 
 
-def card(point: pd.Series, everything: pd.DataFrame, results_set: pd.Series) -> None:
+def card(
+    point: pd.Series,
+    everything: pd.DataFrame,
+    results_set: pd.Series,
+    *,
+    pick: Pick,
+    close: Callable[[], None],
+) -> None:
     """Draw the card of one point.
 
     Args:
         point: a row of points.POINT_COLUMNS.
         everything: the points of its results set, for its other weights and those that beat it.
         results_set: a row of data.sets.
+        pick: callback that opens the card of other weights at an image size.
+        close: callback that closes this one.
     """
     name = today(str(point["model"]))
     facts = _registry().get(name, {})
     with st.container(border=True, key="card"):
-        st.subheader(words.escaped(str(point["model"])), anchor=False)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader(words.escaped(str(point["model"])), anchor=False)
+            st.button("Close", on_click=close, type="tertiary", icon=":material/close:")
         figures, use = st.columns(2, gap="large")
         with figures:
             st.table(_figures(point, facts, results_set), border="horizontal")
@@ -36,7 +49,7 @@ def card(point: pd.Series, everything: pd.DataFrame, results_set: pd.Series) -> 
                 wrap_lines=True,
             )
             _links(name, facts)
-        _others(point, everything)
+        _others(point, everything, pick)
 
 
 def today(model: str) -> str:
@@ -153,7 +166,7 @@ def _links(model: str, facts: dict[str, object]) -> None:
         st.caption(f"{words.escaped(model)} is not in the catalogue of timm that ships here.")
 
 
-def _others(point: pd.Series, everything: pd.DataFrame) -> None:
+def _others(point: pd.Series, everything: pd.DataFrame, pick: Pick) -> None:
     same = everything[
         (everything["architecture"] == point["architecture"])
         & (everything["image_size"] == point["image_size"])
@@ -162,27 +175,22 @@ def _others(point: pd.Series, everything: pd.DataFrame) -> None:
     better = everything[
         (everything["seconds_per_image"] < point["seconds_per_image"])
         & (everything["top1_percent"] > point["top1_percent"])
-    ].sort_values("top1_percent", ascending=False)
-    left, right = st.columns(2, gap="large")
-    left.caption(
-        "Other weights at this size: "
-        + (_listed(same.sort_values("top1_percent", ascending=False)) or "none.")
-    )
-    right.caption(
-        f"Faster and more accurate: {words.counted(len(better), 'model')}"
-        + (f". {_listed(better)}" if len(better) else ".")
-    )
-
-
-def _listed(rows: pd.DataFrame) -> str:
-    names = [
-        words.escaped(f"{model} ({words.percent(top1)}, {words.time(seconds)})")
-        for model, top1, seconds in zip(
-            rows["model"], rows["top1_percent"], rows["seconds_per_image"], strict=True
-        )
     ]
-    more = f" and {len(names) - SHOWN_RIVALS:,} more." if len(names) > SHOWN_RIVALS else ""
-    return ", ".join(names[:SHOWN_RIVALS]) + more
+    for title, rows in (("Other weights at this size", same), ("Faster and more accurate", better)):
+        st.caption(f"{title}: {words.counted(len(rows), 'model') if len(rows) else 'none'}.")
+        best = rows.sort_values("top1_percent", ascending=False).head(SHOWN_RIVALS)
+        with st.container(horizontal=True, gap="small"):
+            for number, (_, row) in enumerate(best.iterrows()):
+                st.button(
+                    words.escaped(
+                        f"{row['model']} ({words.percent(row['top1_percent'])}, "
+                        f"{words.time(row['seconds_per_image'])}, {row['image_size']} px)"
+                    ),
+                    key=f"{title} {number}",
+                    on_click=pick,
+                    args=(str(row["model"]), int(row["image_size"])),
+                    type="tertiary",
+                )
 
 
 @st.cache_data(max_entries=1, show_spinner=False)

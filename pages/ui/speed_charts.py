@@ -27,7 +27,7 @@ _COST_LABELS = {
     "multiply_adds": "format(datum.value / 1e9, ',.3~r') + ' G'",
 }
 
-HEIGHT = 560
+HEIGHT = 530  # with what stands above it, a card's name is still seen on a screen of 900 pixels
 
 # Streamlit hears of PICK, ZOOM and BRUSH; ISOLATE and HOVER stay in the browser.
 ISOLATE = alt.selection_point("isolate", fields=["colour"], bind="legend")
@@ -35,8 +35,14 @@ HOLLOW = "datum.flagged || datum.estimated"
 HOVER = alt.selection_point(
     "hover", fields=["family"], on="pointerover", clear="pointerout", empty=False
 )
+# A click that picks what is picked already says nothing to Streamlit: `closed`, how many cards were
+# closed so far, makes it another pick.
 PICK = alt.selection_point(
-    "pick", fields=["model", "image_size"], on="click[!event.shiftKey]", empty=False, toggle=False
+    "pick",
+    fields=["model", "image_size", "closed"],
+    on="click[!event.shiftKey]",
+    empty=False,
+    toggle=False,
 )
 ZOOM = alt.selection_interval(
     name="zoom",
@@ -349,7 +355,8 @@ def _colour(channel: Channel, domain: Sequence[str]) -> Any:
         .legend(
             values=_in_legend(domain),
             orient="bottom",
-            columns=alt.expr("width < 400 ? 2 : width < 620 ? 4 : 7"),
+            columns=alt.expr("width < 400 ? 2 : width < 620 ? 4 : width < 840 ? 7 : 9"),
+            offset=4,
             symbolOpacity=1,
             symbolStrokeWidth=0,
         )
