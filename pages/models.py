@@ -168,6 +168,8 @@ def legend_words(drawn: board.Chart, there: board.Head) -> str:
     if there.beside_models is not None and chosen.beside is not None:
         label = words.escaped(sets.loc[chosen.beside, "label"])
         text += f" Diamonds are {label}: {words.counted(there.beside_models, 'model')}."
+        if not there.beside_models:
+            text += " No model of it passes the filters."
     if drawn.has_flagged:
         text += " Hollow: flagged."
     if drawn.has_estimated:
