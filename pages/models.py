@@ -45,11 +45,12 @@ HOW_TO_USE = (
 files = data.Files(data.speed_signature(), data.accuracy_signature())
 sets = data.sets(files.speed)
 
-st.header("Which image model should I use?", anchor=False)
+head = st.container(horizontal=True, vertical_alignment="center", key="saved_views")
+head.header("Which image model should I use?", anchor=False)
 
 notices.guard(files, sets)
 
-chosen = controls.sidebar(sets, files, controls.saved_views(sets))
+chosen = controls.sidebar(sets, files, controls.saved_views(sets, head))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -72,13 +73,22 @@ def pick(model: str | None, image_size: int | None) -> None:
     st.session_state["model"] = None if model is None else f"{model}@{image_size}"
 
 
+def close() -> None:
+    """Callback: the card's own button. The bubble it came from can be clicked again."""
+    pick(None, None)
+    st.session_state["closed"] = st.session_state.get("closed", 0) + 1
+
+
 def pick_from_chart(key: str) -> None:
     """Callback: a bubble was clicked, or the empty plot; or the chart was zoomed or brushed."""
+    drawn, before = st.session_state["picked_in_chart"]
+    if key != drawn:  # the last words of a chart that is gone
+        return
     found = st.session_state[key].selection.get("pick") or [{}]
-    picked = found[0].get("model"), found[0].get("image_size")
-    if picked != st.session_state.get("picked_in_chart", (None, None)):
-        st.session_state["picked_in_chart"] = picked
-        pick(*picked)
+    picked = tuple(found[0].get(field) for field in ("model", "image_size", "closed"))
+    if picked != before:
+        st.session_state["picked_in_chart"] = key, picked
+        pick(*picked[:2])
 
 
 def pick_from_table(rows: pa.Table) -> None:
@@ -95,6 +105,7 @@ def picked_point(shown: Shown) -> pd.Series | None:
     """The point whose card is open, by the address `?model=NAME@SIZE`; None where none is."""
     asked = st.session_state.get("model", st.query_params.get("model"))
     if not asked:
+        st.query_params.pop("model", None)
         return None
     name, _, size = asked.rpartition("@")
     points = shown.everything
@@ -149,10 +160,12 @@ def draw_chart(
     drawn: board.Chart, spec: dict[str, object], cost: str | None
 ) -> dict[str, list[float]]:
     """Draw the chart of one selection; return what is brushed of it."""
-    # A fresh key is a fresh chart, which is the only way to take a brush away from here.
     key = f"{cost or 'accuracy'}_against_speed_{st.session_state.get('fresh_chart', 0)}"
+    if key not in st.session_state or key != st.session_state["picked_in_chart"][0]:
+        st.session_state["picked_in_chart"] = key, (None, None, None)  # it is new
+    closed = pa.array([st.session_state.get("closed", 0)] * len(drawn.rows), pa.int32())
     state = st.vega_lite_chart(
-        drawn.rows,
+        drawn.rows.append_column("closed", closed.dictionary_encode()),
         spec,
         key=key,
         on_select=partial(pick_from_chart, key),
@@ -163,17 +176,14 @@ def draw_chart(
     return state.selection.get("brush") or {}
 
 
-def fresh_chart() -> None:
-    """Callback: all models again."""
-    st.session_state["fresh_chart"] = st.session_state.get("fresh_chart", 0) + 1
-
-
 def legend_words(drawn: board.Chart, there: board.Head) -> str:
     """What the marks mean that are not in the chart's legend, as far as they are drawn."""
     text = ""
     if there.beside_models is not None and chosen.beside is not None:
         label = words.escaped(sets.loc[chosen.beside, "label"])
         text += f" Diamonds are {label}: {words.counted(there.beside_models, 'model')}."
+        if not there.beside_models:
+            text += " No model of it passes the filters."
     if drawn.has_flagged:
         text += " Hollow: flagged."
     if drawn.has_estimated:
@@ -226,7 +236,12 @@ def draw_table(shown: Shown, brush: dict[str, list[float]], cost: str | None, mo
             inside = len(rows["model"].unique())
             of_all = words.counted(models, "model")
             st.markdown(f"**{inside:,} of {of_all}, brushed**", width="content")
-            st.button("Show all", on_click=fresh_chart, type="tertiary", icon=":material/deselect:")
+            st.button(
+                "Show all",
+                on_click=selection.fresh_chart,
+                type="tertiary",
+                icon=":material/deselect:",
+            )
     st.dataframe(
         rows,
         column_config=COLUMNS,
@@ -284,13 +299,21 @@ def draw() -> None:
     spec = specification(chosen.measure, dataset, cost)
     spec = speed_charts.fitted(spec, drawn.axes, drawn.colours)
     brush = draw_chart(drawn, spec, cost)
+    if point is not None:
+        samples_s, noise = samples_of(shown, point)
+        card(
+            point,
+            shown.everything,
+            shown.results_set,
+            pick=pick,
+            close=close,
+            samples_s=samples_s,
+            noise=noise,
+        )
     st.caption(
         f"{words.counted(there.models, 'model')}."
         f"{legend_words(drawn, there)} {FRONTIER if cost is None else ''}{HOW_TO_USE}"
     )
-    if point is not None:
-        samples_s, noise = samples_of(shown, point)
-        card(point, shown.everything, shown.results_set, samples_s=samples_s, noise=noise)
     draw_table(shown, brush, cost, there.models)
     downloads.buttons(
         spec,

@@ -94,3 +94,39 @@ def overflow(page: Page) -> list[str]:
           .filter(area => area.scrollWidth > Math.min(area.clientWidth, innerWidth))
           .map(area => `${area.tagName}: ${area.scrollWidth} > ${area.clientWidth}`)"""
     )
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """A place in the plot, as shares of its width and height, in the window."""
+    left, top = vega.origin(page)
+    width, height = vega.plot(page)
+    return left + x * width, top + y * height
+
+
+def to_the_middle(page: Page) -> None:
+    """Scroll to the chart: scroll_into_view_if_needed may leave it under the page's header."""
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    chart.evaluate("element => element.scrollIntoView({block: 'center'})")
+
+
+def brush(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Shift + drag over a part of the plot, given in shares of its width and height."""
+    to_the_middle(page)
+    page.mouse.move(*at(page, *start))
+    page.keyboard.down("Shift")
+    page.mouse.down()
+    for share in (0.3, 0.7, 1.0):
+        between = (one + share * (two - one) for one, two in zip(start, end, strict=True))
+        page.mouse.move(*at(page, *between))
+    page.mouse.up()
+    page.keyboard.up("Shift")
+
+
+def zoom(page: Page) -> None:
+    """Ctrl + wheel in the upper half of the plot."""
+    to_the_middle(page)
+    page.mouse.move(*at(page, 0.5, 0.45))
+    page.keyboard.down("Control")
+    for _ in range(4):
+        page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")

@@ -7,7 +7,21 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 import vega
-from browsing import PATIENCE_MS, choose, controls, fill, idle, more, press, sidebar, until, visit
+from browsing import (
+    PATIENCE_MS,
+    at,
+    brush,
+    choose,
+    controls,
+    fill,
+    idle,
+    more,
+    press,
+    sidebar,
+    until,
+    visit,
+    zoom,
+)
 from dashboard import publish_accuracy, publish_speeds
 from playwright.sync_api import Locator, Page, expect
 from selections import RUN_2022, RUN_5090
@@ -169,7 +183,7 @@ def test_a_saved_view_draws_its_points_whatever_was_chosen_before(
     page: Page, open_page: Callable[..., Page], view: str, count: int
 ) -> None:
     visit(page, "/?measure=Training&set=" + RUN_2022 + "&max_ms=9&search=vit")
-    press(page, "Saved view", view)
+    choose(page, "Saved view", view)
     until(page, "rows.filter(r => r.shown).length === argument", count)
     idle(page)
     bubbles = [m for m in vega.marks(page, "symbol") if m["role"] == "mark"]
@@ -182,13 +196,7 @@ def test_a_saved_view_draws_its_points_whatever_was_chosen_before(
 def test_a_zoom_survives_every_filter(page: Page) -> None:
     visit(page)
     whole = vega.domain(page, "x")
-    box = page.locator('[data-testid="stVegaLiteChart"] canvas').first.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
-    page.keyboard.down("Control")
-    for _ in range(4):
-        page.mouse.wheel(0, -240)
-    page.keyboard.up("Control")
+    zoom(page)
     vega.until_zoomed_in(page, whole)
     zoomed = vega.domain(page, "x"), vega.domain(page, "y")
 
@@ -212,8 +220,8 @@ def test_a_zoom_survives_every_filter(page: Page) -> None:
     still_zoomed_where("rows.some(r => r.shown)")
     choose(page, "Pretraining data", "ImageNet-1k")
     still_zoomed_where("rows.some(r => r.shown)")
-    choose(page, "Families", "resnet")
-    still_zoomed_where("rows.every(r => !r.shown || r.family == 'resnet')")
+    choose(page, "Families", "levit")  # it gets a colour of its own
+    still_zoomed_where("rows.every(r => !r.shown || r.colour == 'levit')")
     press(page, "Show", "Best of each family")
     still_zoomed_where(BEST_ALONE)
     press(page, "Best by", "Accurate")
@@ -223,28 +231,6 @@ def test_a_zoom_survives_every_filter(page: Page) -> None:
     still_zoomed_where("rows.some(r => r.trend)")
     press(page, "Rank by", "Lead")
     still_zoomed_where("rows.some(r => r.shown)")
-
-
-def at(page: Page, x: float, y: float) -> tuple[float, float]:
-    """A place in the plot, as shares of its width and height, in the window."""
-    left, top = vega.origin(page)
-    width, height = vega.plot(page)
-    return left + x * width, top + y * height
-
-
-def brush(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Shift + drag over a part of the plot, given in shares of its width and height."""
-    # To the middle: scroll_into_view_if_needed may leave it under the page's header.
-    chart = page.get_by_test_id("stVegaLiteChart").first
-    chart.evaluate("element => element.scrollIntoView({block: 'center'})")
-    page.mouse.move(*at(page, *start))
-    page.keyboard.down("Shift")
-    page.mouse.down()
-    for share in (0.3, 0.7, 1.0):
-        between = (one + share * (two - one) for one, two in zip(start, end, strict=True))
-        page.mouse.move(*at(page, *between))
-    page.mouse.up()
-    page.keyboard.up("Shift")
 
 
 def test_pointing_at_a_model_draws_its_familys_line_through_its_sizes(page: Page) -> None:

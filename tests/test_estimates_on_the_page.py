@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from dashboard import OF_A_CPU, publish_slower_cpu, sentence, settled, shown, visit
+from dashboard import OF_A_CPU, publish_slower_cpu, sentence, settled, shown, specification, visit
 from streamlit.testing.v1 import AppTest
 
 RUN = "2026-11-01T120000Z-aaaa"
@@ -49,13 +49,15 @@ def test_estimates_are_near_what_the_like_device_had(data: Path) -> None:
     assert inside.mean() > 0.8
 
 
-def test_estimates_can_be_left_out(data: Path) -> None:
+def test_estimates_can_be_left_out_and_the_axes_stay(data: Path) -> None:
     publish(data, 12)
     app = visit(set=RUN)
     assert app.toggle(key="estimates").value is True
+    axes = specification(app)
     settled(app.toggle(key="estimates").set_value(False).run())
     table = app.dataframe[0].value
     assert not table["estimated"].any()
+    assert specification(app) == axes
     assert 1 <= table["model"].str.partition(".")[0].nunique() <= 12
     assert "estimated" not in sentence(app)
     linked = visit(set=RUN, estimates="false")

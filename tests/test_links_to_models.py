@@ -44,7 +44,7 @@ def test_a_saved_view_begins_from_a_clean_sheet_and_is_a_link(
     view: str, count: int, measure: str
 ) -> None:
     app = visit(max_ms="0.1", families="vit", show="Best of each family", search="vit")
-    settled(app.radio(key="view").set_value(view).run())
+    settled(app.selectbox(key="view").set_value(view).run())
     assert len(shown(app)) == count
     assert app.selectbox(key="set").value == RUN_2022
     assert app.radio(key="measure").value == measure

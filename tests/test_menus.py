@@ -54,7 +54,7 @@ def test_a_link_opens_a_set_that_the_menu_would_not_offer(*, by_id: bool) -> Non
 
 def test_a_saved_view_and_the_compare_page_reach_their_sets() -> None:
     app = visit()
-    app = settled(app.radio(key="view").set_value("fastai 2022: all").run())
+    app = settled(app.selectbox(key="view").set_value("fastai 2022: all").run())
     assert app.selectbox(key="set").value == RUN_2022
     compared = visit("compare")
     assert not compared.exception

@@ -274,3 +274,8 @@ def test_the_sentence_and_the_caption_count_what_is_shown() -> None:
     assert count is not None
     (table,) = app.dataframe
     assert int(count[1].replace(",", "")) == table.value["model"].nunique()
+
+
+def test_a_set_beside_of_which_the_filters_leave_nothing_says_so() -> None:
+    app = visit(beside=RUN_2022, families="eva02_in22")
+    assert any("0 models. No model of it passes the filters." in one.value for one in app.caption)

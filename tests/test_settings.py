@@ -7,7 +7,10 @@ import tomllib
 import numpy as np
 import psutil
 import pytest
+from drawing import encodings, layer_with, spec_of
 from harness import REPOSITORY, Server
+
+from pages.ui.charts import Domains
 
 SETTINGS = tomllib.loads((REPOSITORY / ".streamlit" / "config.toml").read_text())
 
@@ -119,6 +122,22 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
+def blended(colour: str, paper: str, opacity: float) -> str:
+    """What a colour looks like on paper, drawn with this opacity."""
+    both = [[int(one[i : i + 2], 16) for i in (1, 3, 5)] for one in (colour, paper)]
+    mixed = np.average(both, axis=0, weights=(opacity, 1 - opacity))
+    return "#" + "".join(f"{round(part):02x}" for part in mixed)
+
+
+@pytest.fixture(scope="module")
+def opacities() -> list[float]:
+    """With which bubbles and measured intervals are drawn where nothing is isolated."""
+    spec = spec_of(Domains((1e-4, 1e-1), (60.0, 92.0)))
+    bubbles = layer_with(spec, "size")["encoding"]
+    (intervals,) = encodings(spec, "strokeOpacity")
+    return [bubbles["opacity"]["condition"]["value"], intervals["value"]]
+
+
 def difference(one: str, other: str, sight: str) -> float:
     """How far two colours are apart in OKLab, as seen with this sight."""
     seen = np.clip([linear(c) @ np.array(SIGHT[sight]).T for c in (one, other)], 0, 1)
@@ -132,18 +151,22 @@ def test_contrast_and_difference_agree_with_known_values() -> None:
     # Red and green that differ for most people and hardly for a protanope.
     assert difference("#8a5a00", "#4c7a00", "normal") > 0.1
     assert difference("#8a5a00", "#4c7a00", "protanopia") < 0.09
+    assert blended("#000000", "#ffffff", 0.8) == "#333333"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_marks_words_and_buttons_stand_out_from_the_background(theme: str) -> None:
+def test_marks_words_and_buttons_stand_out_from_the_background(
+    theme: str, opacities: list[float]
+) -> None:
     colours = SETTINGS["theme"][theme]
     for background in (colours["backgroundColor"], colours["sidebar"]["backgroundColor"]):
         assert contrast(colours["textColor"], background) >= 7
         assert contrast(colours["linkColor"], background) >= 4.5
         assert contrast(colours["primaryColor"], background) >= 3
     assert contrast(colours["primaryColor"], "#ffffff") >= 4.5  # words on a button
-    for mark in colours["chartCategoricalColors"][DRAWN]:
-        assert contrast(mark, colours["backgroundColor"]) >= 3
+    paper = colours["backgroundColor"]
+    for mark, opacity in itertools.product(colours["chartCategoricalColors"][DRAWN], opacities):
+        assert contrast(blended(mark, paper, opacity), paper) >= 3, (mark, opacity)
     assert colours["chartCategoricalColors"][-1] == colours["backgroundColor"]
 
 

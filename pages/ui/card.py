@@ -1,7 +1,7 @@
 """One model's card: every figure, its licence, its preprocessing, and the code to copy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -9,6 +9,8 @@ import streamlit as st
 from bench import catalogue, licences, statistics
 from bench.errors import UnreadableFile
 from pages.ui import words
+
+Pick = Callable[[str, int], None]
 
 SHOWN_RIVALS = 8
 LICENCE = "Licence"  # the one row that is Markdown: it links to the licence's text
@@ -19,6 +21,8 @@ def card(
     everything: pd.DataFrame,
     results_set: pd.Series,
     *,
+    pick: Pick,
+    close: Callable[[], None],
     samples_s: Sequence[float] = (),
     noise: float = 0.0,
 ) -> None:
@@ -28,13 +32,17 @@ def card(
         point: a row of points.POINT_COLUMNS.
         everything: the points of its results set, for its other weights and those that beat it.
         results_set: a row of data.sets.
+        pick: callback that opens the card of other weights at an image size.
+        close: callback that closes this one.
         samples_s: the step times behind its speed, where they were kept.
         noise: that of the machine, see statistics.widened.
     """
     name = today(str(point["model"]))
     facts = _registry().get(name, {})
     with st.container(border=True, key="card"):
-        st.subheader(words.escaped(str(point["model"])), anchor=False)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader(words.escaped(str(point["model"])), anchor=False)
+            st.button("Close", on_click=close, type="tertiary", icon=":material/close:")
         figures, use = st.columns(2, gap="large")
         with figures:
             figures_of_it = _figures(point, facts, results_set)
@@ -42,9 +50,13 @@ def card(
                 figures_of_it["Steps"] = words.escaped(steps(samples_s, noise))
             st.table(figures_of_it, border="horizontal")
         with use:
-            _code(name)
+            st.code(
+                code(name, int(point["image_size"]), facts),
+                language=None,  # Streamlit colours Python with a contrast of less than 4.5:1
+                wrap_lines=True,
+            )
             _links(name, facts)
-        _others(point, everything)
+        _others(point, everything, pick)
 
 
 def today(model: str) -> str:
@@ -126,19 +138,35 @@ def _preprocessing(facts: dict[str, object]) -> str:
     return ", ".join(part.strip() for part in parts) or words.UNKNOWN
 
 
-def _code(model: str) -> None:
-    st.code(
-        f"""import timm
+def code(model: str, image_size: int, facts: Mapping[str, object]) -> str:
+    """Python that makes the model and its transforms at an image size, to copy.
 
-model = timm.create_model("{model}", pretrained=True).eval()
-config = timm.data.resolve_model_data_config(model)
+    Args:
+        model: weights' name as timm has it now.
+        image_size: that of the card, which is not always what timm takes by itself.
+        facts: the row of catalogue.models; empty where the model is not in it.
+    """
+    usual = facts.get("input_size")
+    # Some architectures are built for one image size, by a parameter of every entry point.
+    built = (
+        f", img_size={image_size}" if facts.get("fixed_input_size") and usual != image_size else ""
+    )
+    if usual == image_size:
+        at_size = ""
+    elif facts.get("test_size") == image_size:
+        at_size = ", use_test_size=True"
+    else:
+        at_size = f', args={{"input_size": (3, {image_size}, {image_size})}}'
+    return f"""import timm
+
+model = timm.create_model("{model}", pretrained=True{built}).eval()
+config = timm.data.resolve_model_data_config(model{at_size})
 transform = timm.data.create_transform(**config, is_training=False)
 
-# for your own classes:  timm.create_model("{model}", pretrained=True, num_classes=10)
-# from scratch:          timm.create_model("{model.partition(".")[0]}", num_classes=10)""",
-        language=None,  # Streamlit colours Python with a contrast of less than 4.5:1
-        wrap_lines=True,
-    )
+# for 10 classes of your own:
+# model = timm.create_model("{model}", pretrained=True{built}, num_classes=10)
+# from scratch:
+# model = timm.create_model("{model.partition(".")[0]}"{built}, num_classes=10)"""
 
 
 def _links(model: str, facts: dict[str, object]) -> None:
@@ -154,7 +182,7 @@ def _links(model: str, facts: dict[str, object]) -> None:
         st.caption(f"{words.escaped(model)} is not in the catalogue of timm that ships here.")
 
 
-def _others(point: pd.Series, everything: pd.DataFrame) -> None:
+def _others(point: pd.Series, everything: pd.DataFrame, pick: Pick) -> None:
     same = everything[
         (everything["architecture"] == point["architecture"])
         & (everything["image_size"] == point["image_size"])
@@ -163,27 +191,22 @@ def _others(point: pd.Series, everything: pd.DataFrame) -> None:
     better = everything[
         (everything["seconds_per_image"] < point["seconds_per_image"])
         & (everything["top1_percent"] > point["top1_percent"])
-    ].sort_values("top1_percent", ascending=False)
-    left, right = st.columns(2, gap="large")
-    left.caption(
-        "Other weights at this size: "
-        + (_listed(same.sort_values("top1_percent", ascending=False)) or "none.")
-    )
-    right.caption(
-        f"Faster and more accurate: {words.counted(len(better), 'model')}"
-        + (f". {_listed(better)}" if len(better) else ".")
-    )
-
-
-def _listed(rows: pd.DataFrame) -> str:
-    names = [
-        words.escaped(f"{model} ({words.percent(top1)}, {words.time(seconds)})")
-        for model, top1, seconds in zip(
-            rows["model"], rows["top1_percent"], rows["seconds_per_image"], strict=True
-        )
     ]
-    more = f" and {len(names) - SHOWN_RIVALS:,} more." if len(names) > SHOWN_RIVALS else ""
-    return ", ".join(names[:SHOWN_RIVALS]) + more
+    for title, rows in (("Other weights at this size", same), ("Faster and more accurate", better)):
+        st.caption(f"{title}: {words.counted(len(rows), 'model') if len(rows) else 'none'}.")
+        best = rows.sort_values("top1_percent", ascending=False).head(SHOWN_RIVALS)
+        with st.container(horizontal=True, gap="small"):
+            for number, (_, row) in enumerate(best.iterrows()):
+                st.button(
+                    words.escaped(
+                        f"{row['model']} ({words.percent(row['top1_percent'])}, "
+                        f"{words.time(row['seconds_per_image'])}, {row['image_size']} px)"
+                    ),
+                    key=f"{title} {number}",
+                    on_click=pick,
+                    args=(str(row["model"]), int(row["image_size"])),
+                    type="tertiary",
+                )
 
 
 @st.cache_data(max_entries=1, show_spinner=False)

@@ -305,21 +305,19 @@ def _more(
     }
 
 
-def saved_views(sets: pd.DataFrame) -> View | None:
-    """Draw the saved views and return the one that is chosen."""
-    with st.container(horizontal=True, vertical_alignment="center", key="saved_views"):
-        st.markdown("Saved view", width="content")
-        name = st.radio(
-            "Saved view",
-            [NO_VIEW, *VIEWS],
-            horizontal=True,
-            key="view",
-            bind="query-params",
-            on_change=_choose_view,
-            args=(sets,),
-            label_visibility="collapsed",
-            width="content",
-        )
+def saved_views(sets: pd.DataFrame, place: DeltaGenerator) -> View | None:
+    """Draw the saved views into a place of the page and return the one that is chosen."""
+    name = place.selectbox(
+        "Saved view",
+        [NO_VIEW, *VIEWS],
+        format_func=lambda view: "No saved view" if view == NO_VIEW else view,
+        key="view",
+        bind="query-params",
+        on_change=_choose_view,
+        args=(sets,),
+        label_visibility="collapsed",
+        width=230,
+    )
     return VIEWS.get(name)
 
 

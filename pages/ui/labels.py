@@ -9,7 +9,7 @@ HIDDEN_POINTS = 2  # a label that would lie on more than these is left out
 # Below this width (pixels) labels are not drawn; above, they fit each of these plots: the chart is
 # as wide as the page, and a second row of legend takes a little of its height where it is narrow.
 NARROW = 520
-PLOTS = ((520.0, 355.0), (620.0, 355.0), (720.0, 370.0), (880.0, 370.0), (1400.0, 370.0))
+PLOTS = ((520.0, 340.0), (620.0, 340.0), (720.0, 355.0), (880.0, 355.0), (1400.0, 355.0))
 FONT_SIZE, LETTER_WIDTH = 11, 6.4
 
 

@@ -76,11 +76,17 @@ def default_run(sets: pd.DataFrame, view: View | None) -> str:
     return reference_run(sets)
 
 
+def fresh_chart() -> None:
+    """A chart without zoom, brush and pick: only another key takes them away from here."""
+    st.session_state["fresh_chart"] = st.session_state.get("fresh_chart", 0) + 1
+
+
 def reset(sets: pd.DataFrame, view: View | None = None) -> None:
     """Every control as a first visitor finds it, or as a saved view wants it.
 
-    A control that has its default value leaves the URL by itself.
+    A control that has its default value leaves the URL by itself. The chart is drawn afresh.
     """
+    fresh_chart()
     run = default_run(sets, view)
     st.session_state.pop("moved", None)
     st.session_state.update(

@@ -27,7 +27,7 @@ _COST_LABELS = {
     "multiply_adds": "format(datum.value / 1e9, ',.3~r') + ' G'",
 }
 
-HEIGHT = 560
+HEIGHT = 530  # with what stands above it, a card's name is still seen on a screen of 900 pixels
 
 # Streamlit hears of PICK, ZOOM and BRUSH; ISOLATE and HOVER stay in the browser.
 ISOLATE = alt.selection_point("isolate", fields=["colour"], bind="legend")
@@ -35,8 +35,14 @@ HOLLOW = "datum.flagged || datum.estimated"
 HOVER = alt.selection_point(
     "hover", fields=["family"], on="pointerover", clear="pointerout", empty=False
 )
+# A click that picks what is picked already says nothing to Streamlit: `closed`, how many cards were
+# closed so far, makes it another pick.
 PICK = alt.selection_point(
-    "pick", fields=["model", "image_size"], on="click[!event.shiftKey]", empty=False, toggle=False
+    "pick",
+    fields=["model", "image_size", "closed"],
+    on="click[!event.shiftKey]",
+    empty=False,
+    toggle=False,
 )
 ZOOM = alt.selection_interval(
     name="zoom",
@@ -194,7 +200,7 @@ def _layered(
             x2="high:Q",
             y=y,
             # Where nearly all are estimated, their intervals would hide everything else.
-            strokeOpacity=alt.condition("datum.estimated", alt.value(0.2), alt.value(0.6)),
+            strokeOpacity=alt.condition("datum.estimated", alt.value(0.2), alt.value(1)),
             color=_colour(alt.Color, colour_domain),
         )
     )
@@ -257,9 +263,10 @@ def _bubbles(
                 domain=[False, True], range=["circle", "diamond"]
             ),
             opacity=_faded(),
-            # A flagged figure is drawn hollow, an estimated one with a dashed outline.
-            stroke=_colour(alt.Stroke, colour_domain),
-            strokeWidth=alt.condition(HOLLOW, alt.value(1.4), alt.value(0)),
+            # A flagged figure is drawn hollow, an estimated one with a dashed outline; the others
+            # have a hairline of paper, which keeps them apart where they are many.
+            stroke=_or_value(_colour(alt.Stroke, colour_domain), f"!({HOLLOW})", PAPER),
+            strokeWidth=alt.condition(HOLLOW, alt.value(1.4), alt.value(0.5)),
             strokeDash=alt.condition("datum.estimated", alt.value([2, 2]), alt.value([1, 0])),
             fillOpacity=alt.condition(HOLLOW, alt.value(0.1), alt.value(1)),
             tooltip=chart_parts.tooltip(
@@ -289,15 +296,19 @@ def _base(condition: str) -> alt.Chart:
 
 
 def _faded() -> Any:
-    """Less where the legend isolates another family."""
-    return alt.condition(ISOLATE, alt.value(0.8), alt.value(0.06))
+    """Hardly there where the legend isolates another family; else whole, for contrast's sake."""
+    return alt.condition(ISOLATE, alt.value(1), alt.value(0.06))
 
 
 def _or_ink(colour_domain: Sequence[str]) -> Any:
     """A family's colour; ink for those without, whose grey would be lost among the points."""
-    colour = _colour(alt.Color, colour_domain)
-    ink = alt.value(alt.expr(f"scale('color', '{INK}')"))
-    return colour.condition(test=f"datum.colour === '{OTHER}'", value=ink["value"])
+    return _or_value(_colour(alt.Color, colour_domain), f"datum.colour === '{OTHER}'", INK)
+
+
+def _or_value(channel: Any, test: str, colour: str) -> Any:
+    """The channel, but another of the scale's colours where a test holds."""
+    value = alt.value(alt.expr(f"scale('color', '{colour}')"))
+    return channel.condition(test=test, value=value["value"])
 
 
 def _text(placed: alt.Chart, *, halo: bool) -> alt.Chart:
@@ -344,7 +355,8 @@ def _colour(channel: Channel, domain: Sequence[str]) -> Any:
         .legend(
             values=_in_legend(domain),
             orient="bottom",
-            columns=alt.expr("width < 400 ? 2 : width < 620 ? 4 : 7"),
+            columns=alt.expr("width < 400 ? 2 : width < 620 ? 4 : width < 840 ? 7 : 9"),
+            offset=4,
             symbolOpacity=1,
             symbolStrokeWidth=0,
         )
