@@ -116,10 +116,13 @@ def of(folder: RunFolder) -> Status:
     """How the run in this folder stands."""
     with _lock:
         watch = _watch(folder)
-        seen = _fingerprint(folder)
-        if watch.finished is not None and watch.finished_of == seen:
+        if watch.finished is not None and watch.finished_of == _fingerprint(folder):
             return watch.finished
-        found = _from_last_line(folder) or _status(folder, watch, watch.follower.update())
+    # Before the journal is believed: its lock is freed after the end is written.
+    alive = _lives(folder)
+    with _lock:
+        watch, seen = _watch(folder), _fingerprint(folder)
+        found = _from_last_line(folder) or _status(folder, watch, alive=alive)
         if found.ended_at is None:
             watch.finished = None
         else:
@@ -127,6 +130,23 @@ def of(folder: RunFolder) -> Status:
             watch.finished, watch.finished_of = found, seen
             watch.follower, watch.table = Follower(folder.journal), None
         return found
+
+
+def _lives(folder: RunFolder) -> bool:
+    """Whether somebody works on a run, as its executor says.
+
+    Asked without the lock: a cluster may take long to answer, and all other runs would wait for it.
+    """
+    with _lock:
+        if _from_last_line(folder) is not None:
+            return False
+        fold = _watch(folder).follower.update()
+        state, lock, times = fold.state, fold.lock, fold.times_queued
+    if state not in LIVE or executor_of(folder).poll(folder, lock):
+        return state in LIVE
+    with _lock:
+        # Resumed meanwhile: the answer is about the time before.
+        return _watch(folder).follower.update().times_queued != times
 
 
 def ended(folder: RunFolder, state: str, error: str | None) -> Status:
@@ -257,13 +277,9 @@ def _request(folder: RunFolder, watch: _Watch) -> Request | None:
     return watch.request
 
 
-def _status(folder: RunFolder, watch: _Watch, fold: Fold) -> Status:
-    request = _request(folder, watch)
-    # Looked at before the journal is believed: the lock is freed after the end is written.
-    state = fold.state
-    if state in LIVE and not executor_of(folder).poll(folder, fold.lock):
-        fold = watch.follower.update()
-        state = fold.state if fold.state not in LIVE else "crashed"
+def _status(folder: RunFolder, watch: _Watch, *, alive: bool) -> Status:
+    fold, request = watch.follower.update(), _request(folder, watch)
+    state = "crashed" if fold.state in LIVE and not alive else fold.state
     alive = state in LIVE
     rows = fold.rows.values()
     environment = fold.environment

@@ -3,17 +3,24 @@
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
+from ray.job_submission import JobStatus, JobSubmissionClient
 
-from bench import executors, locks, runs
+from bench import executors, locks, run_folder, runs
 from bench.cli import main
 from bench.errors import InvalidRequest, NotAllowed
+from bench.executors import ray_jobs
+from bench.executors.ray_sweep import FINISH_S
 from bench.permission import COMMAND_LINE
+from bench.run_folder import RunFolder
 from bench.worker_process import ROOT
 from tests.faults import stage
 
@@ -61,6 +68,44 @@ def at_work(data, run):
     }
 
 
+@pytest.fixture
+def silent(monkeypatch):
+    """What listens where a cluster is said to be, and never says anything."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(60)
+        monkeypatch.setenv("RAY_ADDRESS", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        yield listening
+
+
+def queued(data, asked, lock):
+    """A run that waits to be started."""
+    folder = RunFolder(run_folder.new_id(), data.resolve())
+    run_folder.create(folder, asked, lock)
+    return folder.run
+
+
+def test_no_other_run_waits_for_a_cluster_that_does_not_answer(data, silent):
+    on_ray, here = queued(data, request("test_vit"), "ray"), queued(data, stage.request(), "cpu")
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(runs.status, on_ray, data)
+        connection, _ = silent.accept()
+        assert runs.status(here, data).total == 3
+        assert not asking.done()
+        connection.close()
+
+
+def test_a_cluster_that_does_not_answer_is_not_asked_at_every_look(data, silent, monkeypatch):
+    monkeypatch.setattr(ray_jobs, "ANSWERS_WITHIN_S", 0.5)
+    run = queued(data, request("test_vit"), "ray")
+    first = runs.status(run, data)
+    silent.accept()[0].close()
+    assert runs.status(run, data) == first
+    silent.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        silent.accept()
+
+
 @pytest.mark.parametrize(
     ("address", "mode", "reason"),
     [
@@ -81,8 +126,6 @@ def test_without_an_address_or_without_a_token_for_a_remote_one_it_is_refused(
 
 
 def test_a_remote_cluster_that_answers_without_a_token_is_refused(cluster, data, monkeypatch):
-    from bench.executors import ray_jobs
-
     # The dashboard's own page stands for a cluster that anybody may ask.
     monkeypatch.setattr(ray_jobs, "is_loopback", lambda host: False)
     assert ray_jobs.allowed_address() == cluster.address
@@ -133,6 +176,27 @@ def test_the_command_line_runs_a_sweep_on_the_cluster_but_not_on_a_busy_device(
     assert found["rows"][0]["outcome"] == "ok"
     assert "node0" in found["rows"][0]["details"]["station"]
     assert any("is busy with run another" in note for note in found["notes"])
+
+
+def test_the_end_does_not_wait_for_a_device_that_others_use(cluster, data):
+    """Somebody else's job has one of the two GPUs, so that Ray never places our actor there."""
+    client = JobSubmissionClient(cluster.address)
+    other = client.submit_job(entrypoint="sleep 600", entrypoint_num_gpus=1)
+
+    def has_it():
+        return client.get_job_status(other) == JobStatus.RUNNING
+
+    try:
+        stage.until(has_it, "the other job has its GPU", timeout_s=PATIENCE_S)
+        run = runs.submit(request("test_vit"), data, by=COMMAND_LINE, start=stage.start_with())
+        end = stage.over(run, data, timeout_s=PATIENCE_S)
+    finally:
+        client.stop_job(other)
+    assert (end.state, end.done) == ("done", 1)
+    assert len(of(data, run, "ready")) == 1
+    [row] = of(data, run, "measurement")
+    took = end.ended_at - datetime.fromisoformat(row["at"])
+    assert took < timedelta(seconds=FINISH_S / 4)
 
 
 def test_a_node_that_dies_gives_back_what_it_measured_once(cluster, data, tmp_path):
