@@ -55,8 +55,9 @@ def test_readers_of_a_replica_that_dies_come_back_to_their_view_at_the_other(
         asked = urllib.request.Request(script, headers={"Accept-Encoding": "gzip"})
         with urllib.request.urlopen(asked, timeout=10) as answer:
             assert answer.headers["Content-Encoding"] == "gzip"
-        with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"{there.url}/_stcore/metrics", timeout=10)
+        for operators_only in ("metrics", "script-health-check"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"{there.url}/_stcore/{operators_only}", timeout=10)
 
         at = counts.index(max(counts))
         there.replicas[at].kill()
