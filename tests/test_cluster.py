@@ -199,6 +199,21 @@ def test_the_end_does_not_wait_for_a_device_that_others_use(cluster, data):
     assert took < timedelta(seconds=FINISH_S / 4)
 
 
+def test_a_station_that_falls_silent_is_lost_and_ended_and_gives_back_its_model(
+    cluster, data, tmp_path
+):
+    limits = {"starts": 1, "start_s": 10.0, "first_phase_s": 5.0}
+    plan = {"test_vit": f"stop_parent_once:{tmp_path / 'stopped'}"}
+    start = stage.start_with(plan, limits=limits)
+    run = runs.submit(request("test_vit", "test_resnet"), data, by=COMMAND_LINE, start=start)
+    end = stage.over(run, data, timeout_s=PATIENCE_S)
+    assert (end.state, end.done, end.failures) == ("done", 2, {})
+    [lost] = of(data, run, "station_lost")
+    assert lost["reason"] == "it gave no sign of life in time"
+    assert [workload["architecture"] for workload in lost["given_back"]] == ["test_vit"]
+    stage.until(lambda: not stage.members(run), "no process is left", timeout_s=15)
+
+
 def test_a_node_that_dies_gives_back_what_it_measured_once(cluster, data, tmp_path):
     """The last test here: from now on the cluster has only its head."""
     gates = {name: tmp_path / name for name in ("test_vit", "test_resnet")}
