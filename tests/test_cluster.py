@@ -21,6 +21,7 @@ from bench.executors import ray_jobs
 from bench.executors.ray_sweep import FINISH_S
 from bench.permission import COMMAND_LINE
 from bench.run_folder import RunFolder
+from bench.station import SENTINEL_ON_CPU
 from bench.worker_process import ROOT
 from tests.faults import stage
 
@@ -212,6 +213,26 @@ def test_a_station_that_falls_silent_is_lost_and_ended_and_gives_back_its_model(
     assert lost["reason"] == "it gave no sign of life in time"
     assert [workload["architecture"] for workload in lost["given_back"]] == ["test_vit"]
     stage.until(lambda: not stage.members(run), "no process is left", timeout_s=15)
+
+
+def test_devices_that_differ_by_more_than_the_noise_are_named(cluster, data, tmp_path):
+    """Every station measures the reference model before it is given anything."""
+    gates = {name: tmp_path / name for name in ("test_vit", "test_resnet")}
+    plan = {name: f"gate:{gate}" for name, gate in gates.items()}
+    plan[SENTINEL_ON_CPU.architecture] = f"slower_elsewhere:{tmp_path / 'first'}"
+    start = stage.start_with(plan)
+    run = runs.submit(request(*gates), data, by=COMMAND_LINE, start=start)
+    stage.until(lambda: len(at_work(data, run)) == 2, "both work", timeout_s=PATIENCE_S)
+    for gate in gates.values():
+        gate.touch()
+    end = stage.over(run, data, timeout_s=PATIENCE_S)
+    assert (end.state, end.done, end.failures) == ("done", 2, {})
+    stations = {event["station"] for event in of(data, run, "sentinel")}
+    assert len(stations) == 2
+    [told] = of(data, run, "disagreement")
+    assert told["station"] in stations
+    assert told["slower"] == 2.0
+    assert any(told["station"] in note for note in end.notes)
 
 
 def test_a_node_that_dies_gives_back_what_it_measured_once(cluster, data, tmp_path):
