@@ -16,6 +16,9 @@ operations.operations().rerun(page.title)
 try:
     data.folder()
 except BenchError as error:
+    # Nobody looks: it is the question whether this server is ready, and here it is not.
+    if not st.context.headers:
+        raise
     st.error(f"BENCH\\_DATA: {words.escaped(str(error))}.", icon=":material/error:")
     st.stop()
 with turns.turn():

@@ -114,22 +114,44 @@ def list_runs(data: Path) -> list[Status]:
 
 def of(folder: RunFolder) -> Status:
     """How the run in this folder stands."""
-    with _lock:
-        watch = _watch(folder)
-        try:
-            seen = _fingerprint(folder)
-            if watch.finished is not None and watch.finished_of == seen:
+    try:
+        with _lock:
+            watch = _watch(folder)
+            if watch.finished is not None and watch.finished_of == _fingerprint(folder):
                 return watch.finished
-            found = _from_last_line(folder) or _status(folder, watch, watch.follower.update())
-        except OSError as error:
-            return _unreadable(folder, error)
-        if found.ended_at is None:
-            watch.finished = None
-        else:
-            # Its rows are read again if somebody asks for them.
-            watch.finished, watch.finished_of = found, seen
-            watch.follower, watch.table = Follower(folder.journal), None
-        return found
+        dead = _found_dead(folder)
+        with _lock:
+            return _look(folder, dead=dead)
+    except OSError as error:
+        return _unreadable(folder, error)
+
+
+def _look(folder: RunFolder, *, dead: int | None) -> Status:
+    """What the journal says now; see _found_dead."""
+    watch, seen = _watch(folder), _fingerprint(folder)
+    found = _from_last_line(folder) or _status(folder, watch, dead=dead)
+    if found.ended_at is None:
+        watch.finished = None
+    else:
+        # Its rows are read again if somebody asks for them.
+        watch.finished, watch.finished_of = found, seen
+        watch.follower, watch.table = Follower(folder.journal), None
+    return found
+
+
+def _found_dead(folder: RunFolder) -> int | None:
+    """Which time that it was asked for a run died: nobody works on it, and it has no end.
+
+    None where somebody does, or it has. Asked without the lock, since a cluster may take long to
+    answer and all other runs would wait for it; and before the journal is believed, for its lock is
+    freed after the end is written.
+    """
+    with _lock:
+        if _from_last_line(folder) is not None:
+            return None
+        fold = _watch(folder).follower.update()
+        state, lock, times = fold.state, fold.lock, fold.times_queued
+    return None if state not in LIVE or executor_of(folder).poll(folder, lock) else times
 
 
 def ended(folder: RunFolder, state: str, error: str | None) -> Status:
@@ -294,13 +316,10 @@ def _unreadable(folder: RunFolder, error: OSError) -> Status:
     )
 
 
-def _status(folder: RunFolder, watch: _Watch, fold: Fold) -> Status:
-    request = _request(folder, watch)
-    # Looked at before the journal is believed: the lock is freed after the end is written.
-    state = fold.state
-    if state in LIVE and not executor_of(folder).poll(folder, fold.lock):
-        fold = watch.follower.update()
-        state = fold.state if fold.state not in LIVE else "crashed"
+def _status(folder: RunFolder, watch: _Watch, *, dead: int | None) -> Status:
+    fold, request = watch.follower.update(), _request(folder, watch)
+    # One that was resumed since it was looked for is not the one that died.
+    state = "crashed" if fold.state in LIVE and fold.times_queued == dead else fold.state
     alive = state in LIVE
     rows = fold.rows.values()
     environment = fold.environment

@@ -53,8 +53,11 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, *, nodes=3):
-    """Start a cluster with sign-in by token; end all of it afterwards."""
+def cluster(folder: Path, *, nodes=3, store=None):
+    """Start a cluster with sign-in by token; end all of it afterwards.
+
+    store: what opens an object store, for the environment of every node.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -70,6 +73,7 @@ def cluster(folder: Path, *, nodes=3):
                 **{name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
                 **token,
                 **quiet,
+                **(store or {}),
                 "RAY_TMPDIR": temporary,
                 "BENCH_CLUSTER_LOCKS": str(folder),
             },

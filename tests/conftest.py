@@ -41,8 +41,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("browser")
-        group = "cluster" if "any_cluster" in item.fixturenames else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        on_ray = "any_cluster" in item.fixturenames or "ray" in parameters
+        item.add_marker(pytest.mark.xdist_group("cluster" if on_ray else item.path.stem))
     slow = {item.path for item in items if "browser" in item.fixturenames}
     items.sort(key=lambda item: item.path not in slow)
 
@@ -170,9 +171,12 @@ def operations() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def any_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clusters.Cluster]:
-    """A Ray cluster of two nodes."""
-    with clusters.cluster(tmp_path_factory.mktemp("cluster"), nodes=2) as found:
+def any_cluster(
+    tmp_path_factory: pytest.TempPathFactory, network: object_server.Network
+) -> Iterator[clusters.Cluster]:
+    """A Ray cluster of two nodes, which knows the S3 server."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with clusters.cluster(folder, nodes=2, store=network.environment()) as found:
         yield found
 
 

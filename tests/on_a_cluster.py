@@ -5,6 +5,9 @@
 Three nodes on this machine, each with one logical GPU that is a CPU worker. A sweep here, then on
 the cluster: undisturbed, with a node killed in the middle, with its driver killed and resumed, and
 cancelled. Overhead is what passes between two rows of one device beyond measuring: its median.
+
+Exits with 1, and says why, unless every sweep ended as it should: done (or cancelled), each model
+with one row and none with two, and no process of it left after 15 s.
 """
 
 import os
@@ -27,6 +30,7 @@ from tests.faults import stage
 
 SMALL_MACS = 0.3e9
 PATIENCE_S = 1800
+NOTHING_LEFT_WITHIN_S = 15.0
 QUICK = Protocol(warm_up_max_s=0.3, min_s=0.1, latency_cap_s=0.5)
 
 
@@ -62,13 +66,12 @@ def half(run, data, models):
 
 
 def undisturbed(run, data, models, cluster):
-    return "-"
+    """Nothing is done to it."""
 
 
 def a_node_killed(run, data, models, cluster):
     half(run, data, models)
     cluster.kill_node()
-    return "-"
 
 
 def the_driver_killed(run, data, models, cluster):
@@ -77,16 +80,31 @@ def the_driver_killed(run, data, models, cluster):
     stage.over(run, data, timeout_s=PATIENCE_S)
     runs.recover(data)
     runs.resume(run, data, by=COMMAND_LINE)
-    return "-"
 
 
 def cancelled(run, data, models, cluster):
-    """Cancel, and return how long it takes until no process is left."""
     half(run, data, models)
-    began = time.monotonic()
     runs.cancel(run, data, by=COMMAND_LINE)
+
+
+def left_after_s(run, since):
+    """Seconds from a moment until no process of the run is left."""
     stage.until(lambda: not stage.members(run), "no process is left", timeout_s=PATIENCE_S)
-    return f"{time.monotonic() - began:.1f} s"
+    return time.monotonic() - since
+
+
+def problems(end, once, models, *, left_s, state):
+    """What is wrong with a sweep, a sentence each; once: how many rows each model has."""
+    names = {name for name, _ in models}
+    lacking = len(names - set(once)) if state == "done" else 0
+    twice = sorted(name for name, count in once.items() if count > 1)
+    found = {
+        f"it ended {end.state} and not {state} ({end.error})": end.state != state,
+        f"{lacking} models have no row": lacking,
+        f"twice measured: {', '.join(twice)}": twice,
+        f"a process was left for {left_s:.0f} s": left_s > NOTHING_LEFT_WITHIN_S,
+    }
+    return [sentence for sentence, is_so in found.items() if is_so]
 
 
 def overheads_s(events):
@@ -106,12 +124,16 @@ def overheads_s(events):
 
 
 def attempt(name, disturb, executor, *, models, data, cluster):
-    """One sweep; a line of the table."""
+    """One sweep; a line of the table, and what is wrong with it."""
     began = time.monotonic()
     run = runs.submit(request(models, executor), data, by=COMMAND_LINE)
-    left = disturb(run, data, models, cluster)
+    disturb(run, data, models, cluster)
+    asked = time.monotonic()
     end = stage.over(run, data, timeout_s=PATIENCE_S)
     wall_s = time.monotonic() - began
+    state = "cancelled" if disturb is cancelled else "done"
+    # From the press, or from the end that was to be waited for.
+    left_s = left_after_s(run, asked if disturb is cancelled else time.monotonic())
     events = stage.events(data, run)
     rows = [event for event in events if event["event"] == "measurement"]
     once = Counter(event["measurement"]["workload"]["architecture"] for event in rows)
@@ -119,7 +141,7 @@ def attempt(name, disturb, executor, *, models, data, cluster):
     for event in rows:
         stations[event.get("station", "here")] += 1
     overhead = statistics.median(overheads_s(events) or [float("nan")])
-    return [
+    line = [
         name,
         end.state,
         f"{len(once)} of {len(models)}",
@@ -128,21 +150,24 @@ def attempt(name, disturb, executor, *, models, data, cluster):
         str(sum(event["event"] == "station_lost" for event in events)),
         f"{wall_s:.0f}",
         f"{1000 * overhead:.0f}",
-        left,
+        f"{left_s:.1f} s",
     ]
+    wrong = problems(end, once, models, left_s=left_s, state=state)
+    return line, [f"{name}: {sentence}" for sentence in wrong]
 
 
 @click.command()
 @click.option("--models", "count", default=60, show_default=True)
 @click.option("--nodes", default=3, show_default=True)
 def main(count, nodes):
-    """Print one line for each sweep."""
+    """Print one line for each sweep; exit with 1 unless each ended as it should."""
     models = small_models(count)
     table = Table(
         *("sweep", "end", "models", "twice", "rows by device", "lost", "s", "overhead ms"),
         *("nothing left after",),
     )
     console = Console(width=120)
+    wrong = []
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder = Path(temporary)
         os.environ["BENCH_LOCKS"] = str(folder / "locks")
@@ -156,10 +181,15 @@ def main(count, nodes):
                 ("ray, a node killed", a_node_killed, "ray"),
             ):
                 data = folder / "data"
-                row = attempt(name, disturb, executor, models=models, data=data, cluster=cluster)
-                console.print("  ".join(row))
-                table.add_row(*row)
+                line, said = attempt(
+                    name, disturb, executor, models=models, data=data, cluster=cluster
+                )
+                console.print("  ".join(line))
+                table.add_row(*line)
+                wrong += said
     console.print(table)
+    if wrong:
+        raise click.ClickException("; ".join(wrong))
 
 
 if __name__ == "__main__":

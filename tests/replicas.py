@@ -42,19 +42,32 @@ class Site:
 
 
 @contextmanager
-def site(data: Path, folder: Path) -> Iterator[Site]:
+def site(
+    data: Path,
+    folder: Path,
+    *,
+    port: int | None = None,
+    secrets: str | None = None,
+    env: dict[str, str] | None = None,
+) -> Iterator[Site]:
     """Start two replicas on one data folder and nginx before them; stop all at the end.
 
     Args:
         data: the data folder of both.
         folder: an empty folder for logs, locks and what nginx writes.
+        port: of nginx; None: a free one.
+        secrets: the secrets.toml of both; None: there is none.
+        env: further environment variables of both.
     """
     with ExitStack() as stack:
         servers = []
         for name in ("one", "two"):
             home = folder / name
             home.mkdir()
-            shared = {
+            if secrets is not None:
+                (home / ".streamlit").mkdir()
+                (home / ".streamlit" / "secrets.toml").write_text(secrets)
+            shared = (env or {}) | {
                 "BENCH_LOCKS": str(folder / "locks"),
                 "STREAMLIT_SERVER_COOKIE_SECRET": "the same at every replica",
             }
@@ -63,7 +76,7 @@ def site(data: Path, folder: Path) -> Iterator[Site]:
             servers.append(
                 stack.enter_context(harness.serve(data, home, env=shared, stop_runs=last))
             )
-        port = harness.free_port()
+        port = port or harness.free_port()
         stack.enter_context(_nginx(folder, port, [server.port for server in servers]))
         yield Site(f"http://127.0.0.1:{port}", tuple(servers))
 

@@ -13,7 +13,7 @@ import click
 import pandas as pd
 import psutil
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from bench.records import Measurement, Protocol, Workload
 
@@ -51,6 +51,12 @@ def against_timm() -> ModuleType:
     return script("against_timm")
 
 
+def told(result: Result, log: Path) -> str:
+    """All that a comparison which failed has said: it, the error that ended it, and its worker."""
+    worker = log.read_text(errors="replace") if log.exists() else "no log"
+    return f"{result.output}\n{result.exception!r}\n{worker}"
+
+
 def row(*samples_s: float) -> Measurement:
     return Measurement(
         workload=Workload(
@@ -63,6 +69,9 @@ def row(*samples_s: float) -> Measurement:
     )
 
 
+# Five processes, four of which import torch: a minute beside another test, and much more where the
+# machine has other work as well.
+@pytest.mark.timeout(900)
 def test_both_are_run_on_the_same_list_and_printed_side_by_side(
     against_timm: ModuleType, tmp_path: Path
 ) -> None:
@@ -70,7 +79,7 @@ def test_both_are_run_on_the_same_list_and_printed_side_by_side(
     log = tmp_path / "log"
     asked = [str(tmp_path), "test_vit", "-b", "2", "--repeats", "2", "--log", str(log)]
     result = CliRunner().invoke(against_timm.main, asked)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, told(result, log)
     lines = result.output.splitlines()
     (line,) = [line for line in lines if line.startswith("test_vit ")]
     name, timm_ms, spread, ours_ms, *_ = line.split()
@@ -170,9 +179,10 @@ def test_repeats_are_counted(
     against_timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    asked = ["test_vit", "--repeats", "3", "--log", str(tmp_path / "log")]
+    log = tmp_path / "log"
+    asked = ["test_vit", "--repeats", "3", "--log", str(log)]
     result = CliRunner().invoke(script("repeats").main, asked)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, told(result, log)
     (line,) = [line for line in result.output.splitlines() if line.startswith("test_vit ")]
     assert line.count(" of    2") == 2
     (total,) = [line for line in result.output.splitlines() if line.startswith("all ")]

@@ -3,17 +3,25 @@
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
+from ray.job_submission import JobStatus, JobSubmissionClient
 
-from bench import executors, locks, runs
+from bench import executors, locks, run_folder, runs
 from bench.cli import main
 from bench.errors import InvalidRequest, NotAllowed
+from bench.executors import ray_jobs
+from bench.executors.ray_sweep import FINISH_S
 from bench.permission import COMMAND_LINE
+from bench.run_folder import RunFolder
+from bench.station import SENTINEL_ON_CPU
 from bench.worker_process import ROOT
 from tests.faults import stage
 
@@ -61,6 +69,44 @@ def at_work(data, run):
     }
 
 
+@pytest.fixture
+def silent(monkeypatch):
+    """What listens where a cluster is said to be, and never says anything."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(60)
+        monkeypatch.setenv("RAY_ADDRESS", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        yield listening
+
+
+def queued(data, asked, lock):
+    """A run that waits to be started."""
+    folder = RunFolder(run_folder.new_id(), data.resolve())
+    run_folder.create(folder, asked, lock)
+    return folder.run
+
+
+def test_no_other_run_waits_for_a_cluster_that_does_not_answer(data, silent):
+    on_ray, here = queued(data, request("test_vit"), "ray"), queued(data, stage.request(), "cpu")
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(runs.status, on_ray, data)
+        connection, _ = silent.accept()
+        assert runs.status(here, data).total == 3
+        assert not asking.done()
+        connection.close()
+
+
+def test_a_cluster_that_does_not_answer_is_not_asked_at_every_look(data, silent, monkeypatch):
+    monkeypatch.setattr(ray_jobs, "ANSWERS_WITHIN_S", 0.5)
+    run = queued(data, request("test_vit"), "ray")
+    first = runs.status(run, data)
+    silent.accept()[0].close()
+    assert runs.status(run, data) == first
+    silent.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        silent.accept()
+
+
 @pytest.mark.parametrize(
     ("address", "mode", "reason"),
     [
@@ -81,8 +127,6 @@ def test_without_an_address_or_without_a_token_for_a_remote_one_it_is_refused(
 
 
 def test_a_remote_cluster_that_answers_without_a_token_is_refused(cluster, data, monkeypatch):
-    from bench.executors import ray_jobs
-
     # The dashboard's own page stands for a cluster that anybody may ask.
     monkeypatch.setattr(ray_jobs, "is_loopback", lambda host: False)
     assert ray_jobs.allowed_address() == cluster.address
@@ -133,6 +177,62 @@ def test_the_command_line_runs_a_sweep_on_the_cluster_but_not_on_a_busy_device(
     assert found["rows"][0]["outcome"] == "ok"
     assert "node0" in found["rows"][0]["details"]["station"]
     assert any("is busy with run another" in note for note in found["notes"])
+
+
+def test_the_end_does_not_wait_for_a_device_that_others_use(cluster, data):
+    """Somebody else's job has one of the two GPUs, so that Ray never places our actor there."""
+    client = JobSubmissionClient(cluster.address)
+    other = client.submit_job(entrypoint="sleep 600", entrypoint_num_gpus=1)
+
+    def has_it():
+        return client.get_job_status(other) == JobStatus.RUNNING
+
+    try:
+        stage.until(has_it, "the other job has its GPU", timeout_s=PATIENCE_S)
+        run = runs.submit(request("test_vit"), data, by=COMMAND_LINE, start=stage.start_with())
+        end = stage.over(run, data, timeout_s=PATIENCE_S)
+    finally:
+        client.stop_job(other)
+    assert (end.state, end.done) == ("done", 1)
+    assert len(of(data, run, "ready")) == 1
+    [row] = of(data, run, "measurement")
+    took = end.ended_at - datetime.fromisoformat(row["at"])
+    assert took < timedelta(seconds=FINISH_S / 4)
+
+
+def test_a_station_that_falls_silent_is_lost_and_ended_and_gives_back_its_model(
+    cluster, data, tmp_path
+):
+    limits = {"starts": 1, "start_s": 10.0, "first_phase_s": 5.0}
+    plan = {"test_vit": f"stop_parent_once:{tmp_path / 'stopped'}"}
+    start = stage.start_with(plan, limits=limits)
+    run = runs.submit(request("test_vit", "test_resnet"), data, by=COMMAND_LINE, start=start)
+    end = stage.over(run, data, timeout_s=PATIENCE_S)
+    assert (end.state, end.done, end.failures) == ("done", 2, {})
+    [lost] = of(data, run, "station_lost")
+    assert lost["reason"] == "it gave no sign of life in time"
+    assert [workload["architecture"] for workload in lost["given_back"]] == ["test_vit"]
+    stage.until(lambda: not stage.members(run), "no process is left", timeout_s=15)
+
+
+def test_devices_that_differ_by_more_than_the_noise_are_named(cluster, data, tmp_path):
+    """Every station measures the reference model before it is given anything."""
+    gates = {name: tmp_path / name for name in ("test_vit", "test_resnet")}
+    plan = {name: f"gate:{gate}" for name, gate in gates.items()}
+    plan[SENTINEL_ON_CPU.architecture] = f"slower_elsewhere:{tmp_path / 'first'}"
+    start = stage.start_with(plan)
+    run = runs.submit(request(*gates), data, by=COMMAND_LINE, start=start)
+    stage.until(lambda: len(at_work(data, run)) == 2, "both work", timeout_s=PATIENCE_S)
+    for gate in gates.values():
+        gate.touch()
+    end = stage.over(run, data, timeout_s=PATIENCE_S)
+    assert (end.state, end.done, end.failures) == ("done", 2, {})
+    stations = {event["station"] for event in of(data, run, "sentinel")}
+    assert len(stations) == 2
+    [told] = of(data, run, "disagreement")
+    assert told["station"] in stations
+    assert told["slower"] == 2.0
+    assert any(told["station"] in note for note in end.notes)
 
 
 def test_a_node_that_dies_gives_back_what_it_measured_once(cluster, data, tmp_path):

@@ -203,9 +203,12 @@ def test_the_page_is_timed_in_a_browser_beside_a_blank_one_and_plotlys() -> None
     assert all(cells[3] for cells in rows.values() if cells[2]), "each target has its verdict"
 
 
-def test_sessions_are_held_and_timed() -> None:
-    rows = run_script("sessions", "--sessions", "4", "--think", "0.2", "--duration", "3")
-    what = "4 sessions, think time 0.2 s"
-    assert rows[f"{what}: held to the end"][0] == "4"
+@pytest.mark.parametrize(("replicas", "goal"), [("1", "500 ms"), ("2", "1,000 ms")])
+def test_sessions_are_held_and_timed_on_one_server_and_on_two(replicas: str, goal: str) -> None:
+    brief = ("--sessions", "12", "--think", "0.2", "--duration", "3")
+    rows = run_script("sessions", "--replicas", replicas, *brief)
+    what = "12 sessions, think time 0.2 s"
+    assert rows[f"{what}: held to the end"][0] == "12"
     assert rows[f"{what}: rerun, p95"][0].endswith(" ms")
+    assert rows[f"{what}: rerun, p95"][2] == goal
     assert rows[f"{what}: memory a session"][0].endswith(" MiB")

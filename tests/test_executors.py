@@ -1,7 +1,11 @@
-"""One suite for every executor: the same supervisor, the same worker, the same promises."""
+"""One suite for every executor: the same supervisor, the same worker, the same promises.
+
+Where results are published, a folder or a bucket, is the supervisor's business under each of them.
+"""
 
 import dataclasses
 
+import object_server
 import pytest
 
 from bench import executors, runs, store
@@ -26,8 +30,19 @@ def place(request, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def data(tmp_path):
-    folder = tmp_path / "data"
+def results(request, tmp_path):
+    """A folder; where a test asks for it, a bucket."""
+    if getattr(request, "param", "folder") == "folder":
+        return object_server.Folder(tmp_path / "data")
+    return request.getfixturevalue("bucket")
+
+
+on_folder_and_bucket = pytest.mark.parametrize("results", ["folder", "bucket"], indirect=True)
+
+
+@pytest.fixture
+def data(results):
+    folder = results.data
     yield folder
     for now in runs.list_runs(folder):
         if now.alive:
@@ -73,7 +88,8 @@ def rows(run, data):
     return sorted(workload["architecture"] for workload in measured)
 
 
-def test_a_run_is_polled_and_listed_until_each_model_has_one_row(place, data, tmp_path):
+@on_folder_and_bucket
+def test_a_run_is_polled_and_listed_until_each_model_has_one_row(place, results, data, tmp_path):
     gate = tmp_path / "gate"
     plan = {"test_nfnet": "segfault", "test_resnet": "not_finite", "test_vit": f"gate:{gate}"}
     run = submit(place, data, "test_convnext", *plan, plan=plan)
@@ -85,7 +101,9 @@ def test_a_run_is_polled_and_listed_until_each_model_has_one_row(place, data, tm
     end = over(run, data)
     assert (end.state, end.done, end.total, end.published) == ("done", 4, 4, True)
     assert end.failures == {"crashed": 1, "not_finite": 1}
-    table = store.read(data / "runs" / run / "results.parquet", store.SPEED_SCHEMA)
+    assert results.keys() == [f"runs/{run}/results.parquet"]
+    place_of_run = store.root(data) / "runs" / run / "results.parquet"
+    table = store.read(place_of_run, store.SPEED_SCHEMA)
     assert sorted(table["architecture"].to_pylist()) == sorted([*plan, "test_convnext"])
     assert set(table["run"].to_pylist()) == {run}
     assert rows(run, data) == sorted([*plan, "test_convnext"])
@@ -111,16 +129,24 @@ def test_cancel_keeps_what_was_measured_and_leaves_no_process_after_15_s(place, 
     assert rows(run, data) == ["test_resnet", "test_vit"]
 
 
-def test_a_killed_supervisor_is_seen_and_its_run_is_resumed_without_duplicates(place, data):
+@on_folder_and_bucket
+def test_a_killed_supervisor_is_seen_and_its_run_is_resumed_without_duplicates(
+    place, results, data
+):
     run = submit(place, data, "test_vit", "test_resnet", plan={"test_resnet": "slow:600"})
     one_of_two(run, data)
     stage.supervisor_of(data, run).kill()
     assert over(run, data).state == "crashed"
     until(lambda: stage.members(run) == [], "no process is left", within_s=15)
     assert runs.recover(data) == []
+    assert results.keys() == [f"runs/{run}/results.parquet"], "what was measured is published"
     assert runs.resume(run, data, by=COMMAND_LINE, start=stage.start_with()) == run
     assert over(run, data).state == "done"
     assert rows(run, data) == ["test_resnet", "test_vit"]
+    files = [file for file in store.speed_files(data) if run in str(file)]
+    published, problems = store.load(files, store.SPEED_SCHEMA, replaces="run")
+    assert not problems
+    assert sorted(published["architecture"]) == ["test_resnet", "test_vit"]
 
 
 def test_a_run_is_ended_by_force(place, data):

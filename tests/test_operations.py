@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ PATIENCE_MS = 120_000
 
 
 def asked(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=90) as answer:
         assert answer.status == 200
         return answer.read().decode()
 
@@ -24,6 +25,22 @@ def samples(text: str, family: str) -> dict[str, float]:
     """Label value -> value of a family's samples, each of which has one label."""
     found = re.findall(rf'^{family}{{\w+="([^"]*)"}} ([\d.]+)$', text, flags=re.MULTILINE)
     return {label: float(value) for label, value in found}
+
+
+READY = "/_stcore/script-health-check"
+
+
+def test_a_server_is_ready_when_a_page_can_be_drawn_and_not_when_its_data_cannot_be(
+    serve: Callable, tmp_path: Path
+) -> None:
+    with serve(tmp_path) as server:
+        assert asked(f"{server.url}{READY}") == "ok"
+    with serve(tmp_path, env={"BENCH_DATA": "s3://Not a bucket"}) as server:
+        server.provoked = ["Traceback", "Uncaught"]
+        assert asked(f"{server.url}/_stcore/health") == "ok", "it lives"
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            asked(f"{server.url}{READY}")
+        assert "InvalidRequest" in server.log, "the reason is in the log"
 
 
 @pytest.mark.timeout(300)

@@ -151,10 +151,9 @@ def test_another_run_of_the_same_name_is_not_overwritten(bucket, table):
     other = pa.Table.from_pylist(
         [row | {"architecture": "another"} for row in table.to_pylist()], store.SPEED_SCHEMA
     )
-    if isinstance(results, object_server.Bucket):
-        with pytest.raises(BenchError, match="holds results of another run"):
-            store.publish_run(other, results.data, RUN)
-        assert own(results.data)[0].equals(store.to_frame(table))
+    with pytest.raises(BenchError, match="holds results of another run"):
+        publish(other, bucket.data)
+    assert own(bucket.data)[0].equals(store.to_frame(table))
 
 
 @pytest.mark.parametrize("fault", [503, 409, 412, "cut"])

@@ -5,6 +5,7 @@ project has to lie in the same folder on every machine, with its environment; wh
 there and how is in `ray_sweep`.
 """
 
+import math
 import os
 import shlex
 import time
@@ -34,9 +35,14 @@ VERSION = "/api/version"
 ANSWERS_WITHIN_S = 20
 LEAVING_S = 20.0
 READY_S = 20.0
+# One that did not answer is not asked again for so long, or every look at a run would wait for it.
+UNANSWERED_FOR_S = 30.0
 UNREACHABLE = (requests.RequestException, ConnectionError, TimeoutError)
 
 T = TypeVar("T")
+
+# Address -> until when it is not asked how a job stands.
+_silent_until_s: dict[str, float] = {}
 
 
 class RayExecutor:
@@ -104,11 +110,14 @@ class RayExecutor:
         """
         if LocalExecutor().poll(folder, lock):
             return True
-        address = os.environ.get(ADDRESS, "")
-        try:
-            return _lives(_ask(address, lambda client: _status(client, _job(folder))))
-        except BenchError:
-            return not is_loopback(urlsplit(address).hostname)
+        address, began_s = os.environ.get(ADDRESS, ""), time.monotonic()
+        if began_s >= _silent_until_s.get(address, -math.inf):
+            try:
+                return _lives(_ask(address, lambda client: _status(client, _job(folder))))
+            except BenchError:
+                if (now_s := time.monotonic()) - began_s >= ANSWERS_WITHIN_S:
+                    _silent_until_s[address] = now_s + UNANSWERED_FOR_S
+        return not is_loopback(urlsplit(address).hostname)
 
     def cancel(self, folder: RunFolder) -> None:
         """SIGTERM, 3 s, SIGKILL from Ray; SIGKILL from here where it is on this machine."""

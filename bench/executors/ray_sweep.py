@@ -172,6 +172,9 @@ class _RaySweep:
 
     def finish(self) -> Outcome:
         """Let every station look for drift and put its device down."""
+        # One that still waits for a device that others use, or starts, has nothing to say.
+        for worker in [one for one in self.workers if one.station.environment is None]:
+            self.part(worker)
         give_up = self.clock() + FINISH_S
         while self.workers and self.clock() < give_up and not self.cancelled():
             for worker in self.workers:

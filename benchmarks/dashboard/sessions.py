@@ -20,6 +20,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from benchmarks.dashboard.messages import Conversation, SessionFailed, Value
 
 PATIENCE_S = 60.0
+# What a server loads once counts as nobody's memory. A proxy deals readers out by a cookie: of so
+# many, each of two servers has one, but for one time in 128.
+WARM_UP_READERS = 8
 # What readers change, and to what; of a menu or a row of buttons any other option.
 CHANGES: dict[str, tuple[Value, ...]] = {
     "show": (),
@@ -143,7 +146,7 @@ async def hold(urls: Sequence[str], load: Load, pids: Sequence[int] = ()) -> Out
     outcome = Outcome()
     servers = [psutil.Process(pid) for pid in pids]
     async with AsyncExitStack() as stack:
-        readers, before = await _open(urls, load, outcome, servers, stack)
+        readers, before, warm = await _open(urls, load, outcome, servers, stack)
         cpu_before, start = _cpu_s(servers), time.perf_counter()
         outcome.received_bytes = -sum(one.conversation.received_bytes for one in readers)
         await asyncio.gather(*(_read(one, load, outcome) for one in readers))
@@ -151,8 +154,9 @@ async def hold(urls: Sequence[str], load: Load, pids: Sequence[int] = ()) -> Out
         if servers:
             wall_s = time.perf_counter() - start
             outcome.server_cpu_share = (_cpu_s(servers) - cpu_before) / wall_s
-            others = max(1, len(readers) - len(urls))
-            outcome.bytes_per_session = (_memory_bytes(servers) - before) / others
+            if len(readers) > warm:
+                others = len(readers) - warm
+                outcome.bytes_per_session = (_memory_bytes(servers) - before) / others
     return outcome
 
 
@@ -162,14 +166,17 @@ async def _open(
     outcome: Outcome,
     servers: Sequence[psutil.Process],
     stack: AsyncExitStack,
-) -> tuple[list[Reader], int]:
-    """Open every session; returns them, and the servers' memory after the first one of each."""
+) -> tuple[list[Reader], int, int]:
+    """Open every session.
+
+    Returns them, and the servers' memory once they were warm, with how many were open then.
+    """
     readers: list[Reader] = []
-    before = 0
+    before = warm = 0
     seeds = random.Random(load.seed)  # noqa: S311 - readers, not secrets
     for number in range(load.sessions):
-        if number == len(urls):
-            before = _memory_bytes(servers)
+        if number == max(len(urls), WARM_UP_READERS):
+            before, warm = _memory_bytes(servers), len(readers)
         choice = random.Random(seeds.random())  # noqa: S311 - as above
         try:
             reader = await open_reader(urls[number % len(urls)], choice)
@@ -179,7 +186,7 @@ async def _open(
             outcome.failures.append(f"not opened: {type(error).__name__}: {error}")
             continue
         readers.append(reader)
-    return readers, before
+    return readers, before, warm or len(readers)
 
 
 async def _read(reader: Reader, load: Load, outcome: Outcome) -> None:

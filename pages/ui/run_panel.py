@@ -48,7 +48,9 @@ def sidebar_foot() -> None:
         for status in sorted(alive, key=lambda status: status.place or 0):
             with st.container(border=True, key=f"progress-{status.run}"):
                 _progress(status.run)
-        reason = why_not(who.asker()) or _why_no_torch() or why_no_room(folder, rows=1)
+        asker = who.asker()
+        reason = why_not(asker) or _why_no_torch() or why_no_room(folder, rows=1)
+        _sign_in_or_out(asker)
         if not alive:
             _button(reason)
         elif reason is None:
@@ -63,6 +65,17 @@ def sidebar_foot() -> None:
             )
     if reason is None and st.session_state.get(FORM_IS_OPEN):
         _dialog()
+
+
+def _sign_in_or_out(asker: Asker) -> None:
+    """The way in, or who is in and the way out; nothing where sign-in is not configured."""
+    if not asker.sign_in:
+        return
+    if asker.email is None:
+        st.button("Sign in", on_click=st.login, key="sign_in", icon=":material/login:")
+        return
+    st.caption(f"Signed in as {words.escaped(asker.email)}.")
+    st.button("Sign out", on_click=st.logout, key="sign_out", icon=":material/logout:")
 
 
 def _tell_of_ends(known: list[Status]) -> None:

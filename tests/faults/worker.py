@@ -7,6 +7,7 @@ only, so that it starts in a twentieth of a second.
 """
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -88,6 +89,21 @@ class Worker:
         while not Path(path).exists():
             time.sleep(0.01)
         self.answer(workload)
+
+    def stop_parent_once(self, workload, path):
+        """The first time, whoever started this worker is stopped, and says nothing any more."""
+        if not Path(path).exists():
+            Path(path).touch()
+            os.kill(os.getppid(), signal.SIGSTOP)
+        self.ok(workload, "")
+
+    def slower_elsewhere(self, workload, path):
+        """Half as fast on every device but the one that measured it first."""
+        with contextlib.suppress(FileExistsError):
+            Path(path).symlink_to(str(os.getpid()))
+        is_first = str(Path(path).readlink()) == str(os.getpid())
+        self.phase(workload, "measure")
+        self.answer(workload, samples_s=[0.01 if is_first else 0.02] * 3)
 
     def segfault(self, workload, _):
         self.phase(workload, "build")
