@@ -23,6 +23,7 @@ from pages.ui import (
 from pages.ui.board import Shown
 from pages.ui.card import card
 from pages.ui.entrance import through_app
+from pages.ui.evidence import Evidence, evidence
 from pages.ui.table import COLUMNS, RANKS
 
 through_app()
@@ -117,16 +118,16 @@ def picked_point(shown: Shown) -> pd.Series | None:
     return found.iloc[0]
 
 
-def samples_of(shown: Shown, point: pd.Series) -> tuple[list[float], float]:
-    """The step times behind a point's speed, and the noise of its machine; none while it lives."""
-    run, source = shown.chosen.run, shown.results_set["source"]
-    if point["estimated"] or source != "measured" or not data.is_published(run):
-        return [], 0.0
-    return data.samples_of(
-        shown.files.speed,
-        run,
+def behind(shown: Shown, point: pd.Series) -> Evidence:
+    """What stands behind a point's figures; nothing while its run measures."""
+    if not data.is_published(shown.chosen.run):
+        return Evidence()
+    return evidence(
+        files,
+        shown.chosen.run,
         shown.chosen.measure,
-        architecture=point["architecture"],
+        shown.chosen.dataset,
+        speed_model=None if point["estimated"] else point["speed_model"],
         image_size=int(point["image_size"]),
     )
 
@@ -300,16 +301,8 @@ def draw() -> None:
     spec = speed_charts.fitted(spec, drawn.axes, drawn.colours)
     brush = draw_chart(drawn, spec, cost)
     if point is not None:
-        samples_s, noise = samples_of(shown, point)
-        card(
-            point,
-            shown.everything,
-            shown.results_set,
-            pick=pick,
-            close=close,
-            samples_s=samples_s,
-            noise=noise,
-        )
+        facts = behind(shown, point)
+        card(point, shown.everything, shown.results_set, facts, pick=pick, close=close)
     st.caption(
         f"{words.counted(there.models, 'model')}."
         f"{legend_words(drawn, there)} {FRONTIER if cost is None else ''}{HOW_TO_USE}"

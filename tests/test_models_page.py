@@ -279,3 +279,33 @@ def test_the_sentence_and_the_caption_count_what_is_shown() -> None:
 def test_a_set_beside_of_which_the_filters_leave_nothing_says_so() -> None:
     app = visit(beside=RUN_2022, families="eva02_in22")
     assert any("0 models. No model of it passes the filters." in one.value for one in app.caption)
+
+
+def test_the_card_names_the_files_that_its_figures_are_from() -> None:
+    (card,) = visit(model="resnet50.a1_in1k@288").table
+    told = card.value.iloc[:, 0].map(plain)
+    assert told["Speed from"] == "timm 2026-08: benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
+    assert told["Accuracy from"] == "timm 2026-08: results-imagenet.csv"
+
+
+def test_the_card_tells_what_only_a_measurement_of_ones_own_tells(data: Path) -> None:
+    run = "2026-11-01T000000Z-aaaa"
+    row = {
+        "architecture": "resnet50",
+        "image_size": 288,
+        "measure": "training",
+        "images_per_s": 80.0,
+        "forward_s": 0.02,
+        "backward_s": 0.05,
+        "optimiser_s": 0.03,
+        "compile_s": 12.0,
+        "energy_per_image_j": 0.25,
+        "samples_s": [0.1] * 9,
+    }
+    publish_speeds(data, run, [row])
+    (card,) = visit(set=run, measure="Training", model="resnet50.a1_in1k@288").table
+    told = card.value.iloc[:, 0].map(plain)
+    assert told["Forward, backward, optimiser"] == "20 ms, 50 ms, 30 ms of a step"
+    assert told["Compiling took"] == "12 s"
+    assert told["Energy per image"] == "0.25 J"
+    assert told["Steps"].startswith("steady; 9 samples")

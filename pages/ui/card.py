@@ -9,6 +9,7 @@ import streamlit as st
 from bench import catalogue, licences, statistics
 from bench.errors import UnreadableFile
 from pages.ui import words
+from pages.ui.evidence import Evidence
 
 Pick = Callable[[str, int], None]
 
@@ -20,11 +21,10 @@ def card(
     point: pd.Series,
     everything: pd.DataFrame,
     results_set: pd.Series,
+    behind: Evidence,
     *,
     pick: Pick,
     close: Callable[[], None],
-    samples_s: Sequence[float] = (),
-    noise: float = 0.0,
 ) -> None:
     """Draw the card of one point.
 
@@ -32,10 +32,9 @@ def card(
         point: a row of points.POINT_COLUMNS.
         everything: the points of its results set, for its other weights and those that beat it.
         results_set: a row of data.sets.
+        behind: what stands behind its figures.
         pick: callback that opens the card of other weights at an image size.
         close: callback that closes this one.
-        samples_s: the step times behind its speed, where they were kept.
-        noise: that of the machine, see statistics.widened.
     """
     name = today(str(point["model"]))
     facts = _registry().get(name, {})
@@ -43,12 +42,10 @@ def card(
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(words.escaped(str(point["model"])), anchor=False)
             st.button("Close", on_click=close, type="tertiary", icon=":material/close:")
-        figures, use = st.columns(2, gap="large")
-        with figures:
-            figures_of_it = _figures(point, facts, results_set)
-            if samples_s:
-                figures_of_it["Steps"] = words.escaped(steps(samples_s, noise))
-            st.table(figures_of_it, border="horizontal")
+        told, use = st.columns(2, gap="large")
+        with told:
+            figures = _figures(point, facts, results_set, behind)
+            st.table(figures, border="horizontal")
         with use:
             st.code(
                 code(name, int(point["image_size"]), facts),
@@ -76,7 +73,9 @@ def steps(samples_s: Sequence[float], noise: float) -> str:
     )
 
 
-def _figures(point: pd.Series, facts: dict[str, object], results_set: pd.Series) -> dict[str, str]:
+def _figures(
+    point: pd.Series, facts: dict[str, object], results_set: pd.Series, behind: Evidence
+) -> dict[str, str]:
     seconds = float(point["seconds_per_image"])
     rows = {
         "Top-1, top-5": f"{words.percent(point['top1_percent'])}, "
@@ -95,10 +94,29 @@ def _figures(point: pd.Series, facts: dict[str, object], results_set: pd.Series)
         LICENCE: _licence(facts.get("licence")),
         "Preprocessing": _preprocessing(facts),
         "Flags": words.flags(point["flags"]),
+        **_measured(behind),
         "Speed from": str(results_set["label"]),
         "Speed measured as": _text(point["speed_model"]),
+        "Accuracy from": behind.accuracy_source or words.UNKNOWN,
     }
+    if (source := behind.speed.get("source")) not in (None, "measured"):
+        rows["Speed from"] = str(source)
     return {name: text if name == LICENCE else words.escaped(text) for name, text in rows.items()}
+
+
+def _measured(behind: Evidence) -> dict[str, str]:
+    """What only some measurements tell, as far as this one does."""
+    rows, speed = {}, behind.speed
+    parts = [_number(speed.get(name)) for name in ("forward_s", "backward_s", "optimiser_s")]
+    if None not in parts:
+        rows["Forward, backward, optimiser"] = ", ".join(map(words.time, parts)) + " of a step"
+    if (compile_s := _number(speed.get("compile_s"))) is not None:
+        rows["Compiling took"] = words.time(compile_s)
+    if (energy_j := _number(speed.get("energy_per_image_j"))) is not None:
+        rows["Energy per image"] = f"{energy_j:.3g} J"
+    if behind.samples_s:
+        rows["Steps"] = steps(behind.samples_s, behind.noise)
+    return rows
 
 
 def _licence(stated: object) -> str:

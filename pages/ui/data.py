@@ -6,13 +6,13 @@ and nothing is read twice. Frames are copied out of the cache; nobody can change
 
 import functools
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import streamlit as st
 
 from bench import catalogue, expected, index, licences, points, presets, results, runs, state, store
@@ -180,28 +180,17 @@ def measured_points_of(files: Files, run: str, measure: str, dataset: str) -> pd
     return points.ranked(frame[~frame["estimated"]]) if frame["estimated"].any() else frame
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def samples_of(
-    speed: Signature,  # noqa: ARG001 - which version
-    run: str,
-    measure: str,
-    *,
-    architecture: str,
-    image_size: int,
-) -> tuple[list[float], float]:
-    """The step times of one row of a published set, in seconds, and the noise of its machine.
+def speed_rows(files: Files, run: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a published results set, of points.SPEED_COLUMNS or of other columns.
 
-    No step times where none were kept.
+    Raises UnreadableFile where it was damaged since.
     """
-    columns = ["run", "architecture", "image_size", "measure", "samples_s", "environment"]
-    rows = _index().rows([run], columns, lenient=True)
-    asked = {"architecture": architecture, "image_size": image_size, "measure": measure}
-    for name, value in asked.items():
-        rows = rows.filter(pc.equal(rows[name], value))
-    for row in rows.slice(0, 1).to_pylist():
-        details = store.environment_details(row["environment"]).get("details", {})
-        return row["samples_s"] or [], details.get("noise") or 0.0
-    return [], 0.0
+    return _rows(files.speed, run) if columns is None else _index().rows([run], columns)
+
+
+def accuracy(files: Files) -> pd.DataFrame:
+    """Every accuracy there is."""
+    return _accuracy(files.accuracy)[0]
 
 
 @dataclass(frozen=True, slots=True)
