@@ -42,7 +42,8 @@ def pytest_collection_modifyitems(items):
         if "browser" in item.fixturenames:
             item.add_marker("browser")
         parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        on_ray = "any_cluster" in item.fixturenames or "ray" in parameters
+        asks_for_ray = any(isinstance(value, str) and value == "ray" for value in parameters)
+        on_ray = "any_cluster" in item.fixturenames or asks_for_ray
         item.add_marker(pytest.mark.xdist_group("cluster" if on_ray else item.path.stem))
     slow = {item.path for item in items if "browser" in item.fixturenames}
     items.sort(key=lambda item: item.path not in slow)
