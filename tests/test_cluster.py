@@ -21,7 +21,7 @@ from bench.executors import ray_jobs
 from bench.executors.ray_sweep import FINISH_S
 from bench.permission import COMMAND_LINE
 from bench.run_folder import RunFolder
-from bench.station import SENTINEL_ON_CPU
+from bench.sweep import SENTINEL_ON_CPU
 from bench.worker_process import ROOT
 from tests.faults import stage
 
