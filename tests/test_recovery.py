@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import locks, recovery, runs
+from bench import journal, locks, recovery, runs
 from bench.errors import BenchError, NotAllowed
+from bench.executors import local
 from bench.permission import COMMAND_LINE, Asker
 from bench.worker_process import ROOT
 from tests.faults import stage
@@ -77,6 +78,38 @@ def test_a_run_that_died_is_published_though_the_next_holder_of_the_device_has_n
             assert (now.state, now.done, now.published) == ("crashed", 1, True)
         finally:
             following.kill()
+
+
+def test_a_run_whose_files_cannot_be_read_is_listed_with_the_reason_beside_the_others(data):
+    good = stage.submit(data, "test_vit")
+    stage.over(good, data)
+    (data / "runs" / "2026-11-02T120000Z-bbbb" / "journal.jsonl").mkdir(parents=True)
+    states = {now.run: now for now in runs.list_runs(data)}
+    assert states[good].state == "done"
+    assert states["2026-11-02T120000Z-bbbb"].state == "failed"
+    assert "cannot be read: Is a directory" in states["2026-11-02T120000Z-bbbb"].error
+    assert runs.recover(data) == []
+
+
+def test_a_run_that_begins_between_two_looks_at_it_lives(data, monkeypatch):
+    def start(run_folder, lock):
+        return [sys.executable, "-c", "input()"]
+
+    run = runs.submit(stage.request("test_vit"), data, by=COMMAND_LINE, start=start)
+    path = data / "runs" / run / "journal.jsonl"
+    last, begun = journal.last, []
+
+    def begins_now(looked_at):
+        begun.append(journal.Journal(path))
+        begun[0].append("starting", pid=os.getpid())
+        return last(looked_at)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "last", begins_now)
+        folder = runs.run_folder.existing(run, data)
+        assert local.LocalExecutor().poll(folder, "cpu")
+    begun[0].close()
+    stage.over(run, data)
 
 
 def test_a_cancelled_supervisor_that_does_not_react_is_ended(data, stuck, monkeypatch):
