@@ -21,7 +21,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-tests programs lint types
 	$(BIN)/python -m pytest -m "not alone" -n logical --maxprocesses 4 --dist loadgroup \
-	    --no-loadscope-reorder
+	    --no-loadscope-reorder --durations 12
 	$(BIN)/python -m pytest -m alone
 
 lint: $(VENV)/installed-tests

@@ -241,7 +241,8 @@ def _bubbles(
     )
     chart: alt.Chart = (
         _base("datum.shown")
-        .mark_point(filled=True, clip=True)
+        # On a canvas nobody hears the description that Vega would write for each at every look.
+        .mark_point(filled=True, clip=True, aria=False)
         .encode(
             x=x,
             y=y,
