@@ -15,8 +15,11 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
+from bench import runs
+from bench.permission import COMMAND_LINE
 from bench.processes import WORKER_MARK
 from bench.records import Measurement, Protocol, Workload
+from tests.faults import stage
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -248,3 +251,28 @@ def test_the_others_are_drawn_from_what_was_estimated_and_is_small_enough(
     assert sorted(found) == pairs[:2]
     with pytest.raises(click.ClickException, match="3 others asked, 2 can be measured"):
         minute.draw(estimated, known, "cpu", count=3, seed=0)
+
+
+def test_what_wants_a_gpu_goes_on_where_its_time_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_LOCKS", str(tmp_path / "locks"))
+    on_a_gpu = script("on_a_gpu")
+    step = on_a_gpu.SweepStep("some", ("test_vit", "test_resnet", "--measure", "latency"))
+    place = ("--device", "cpu", "--precision", "fp32")
+    named = tmp_path / "steps" / "some.run"
+    named.parent.mkdir()
+    assert not on_a_gpu.sweep(step, tmp_path, place, 1.0)
+    assert runs.list_runs(tmp_path) == [], "too little time to begin"
+    assert on_a_gpu.sweep(step, tmp_path, place, 280)
+    (first,) = runs.list_runs(tmp_path)
+    assert (first.run, first.state, first.done) == (named.read_text().strip(), "done", 2)
+    # One that the end of the time had ended.
+    run = stage.submit(tmp_path, "test_vit", "test_resnet", plan={"test_resnet": "slow:600"})
+    stage.measuring(run, tmp_path, "test_resnet")
+    runs.cancel(run, tmp_path, by=COMMAND_LINE)
+    stage.over(run, tmp_path)
+    named.write_text(run)
+    refused = "rows of one run come from one place"
+    assert not on_a_gpu.sweep(step, tmp_path, place, 280)
+    assert refused in str(runs.status(run, tmp_path).error)
