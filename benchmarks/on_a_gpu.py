@@ -11,7 +11,6 @@ FOLDER/runs the runs: each sweep's results.parquet is what ships in data/measure
 time ended is resumed, with exactly the rows that it lacks.
 """
 
-import signal
 import subprocess
 import sys
 import time
@@ -101,9 +100,10 @@ def sweep(step: SweepStep, folder: Path, place: tuple[str, ...], left_s: float) 
     try:
         process.wait(left_s - ENDING_S)
     except subprocess.TimeoutExpired:
-        # As Ctrl-C does: the run ends, and what it has is published.
-        process.send_signal(signal.SIGINT)
-        process.wait()
+        for now in runs.list_runs(folder):
+            if now.alive:  # it ends, and what it has is published
+                runs.cancel(now.run, folder, by=runs.COMMAND_LINE)
+        process.wait(ENDING_S)
     for begun in {status.run for status in runs.list_runs(folder)} - known:
         named.write_text(begun + "\n", encoding="utf-8")
     if not named.exists():

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,6 +26,10 @@ Failed = pytest.StashKey[bool]()
 
 # Ray reads it once, when the first test imports it, and keeps it for the cluster's tests.
 os.environ["RAY_AUTH_MODE"] = "token"
+
+# Started in the background, pytest has Ctrl-C ignored, and so would have the commands it tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more about who else uses the machine than about our code.
 hypothesis.settings.register_profile("no deadline", deadline=None)
