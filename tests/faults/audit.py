@@ -49,7 +49,8 @@ def audit(run, data: Path, *, answers: Path | None = None, in_flight=1) -> Damag
         known = {workload.architecture for workload in before.rows}
         missing = [name for name in answers.read_text().split() if name not in known]
         damage.lost += max(0, len(missing) - in_flight)
-    damage.corrupt += len(runs.recover(data))
+    [problems] = stage.until(lambda: _recovered(run, data), "its recovery")
+    damage.corrupt += len(problems)
     after = journal.read(folder / "journal.jsonl")
     damage.lost += len(before.rows.keys() - after.rows.keys())
     published = folder / "results.parquet"
@@ -68,6 +69,15 @@ def audit(run, data: Path, *, answers: Path | None = None, in_flight=1) -> Damag
     damage.lost += len(wanted - keys.keys())
     damage.corrupt += len(keys.keys() - wanted)
     return damage
+
+
+def _recovered(run, data):
+    """The problems of recovering runs, in a list; None while another process recovers this one.
+
+    Whoever does writes its journal, and so it looks alive meanwhile.
+    """
+    problems = runs.recover(data)
+    return None if runs.status(run, data).alive else [problems]
 
 
 def _orphans(run):
