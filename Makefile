@@ -20,7 +20,7 @@ run: $(VENV)/installed
 	$(BIN)/python -m streamlit run app.py
 
 test: $(VENV)/installed-tests programs lint types
-	$(BIN)/python -m pytest -m "not alone" -n logical --maxprocesses 4 --dist loadgroup \
+	$(BIN)/python -m pytest -m "not alone" -n logical --maxprocesses 4 --dist loadfile \
 	    --no-loadscope-reorder --durations 12
 	$(BIN)/python -m pytest -m alone
 

@@ -37,19 +37,14 @@ hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what drives a browser, and part the tests among the processes of `pytest -n`.
+    """Mark what drives a browser; it takes longest and comes first.
 
-    A file's tests stay together, for the server and the page that they share, and so do all that
-    need the cluster. What drives a browser takes longest and comes first, so that no process is
-    left with it at the end.
+    So no process of `pytest -n` is left with it at the end. A file's tests stay together there
+    (`--dist loadfile`), for the server and the page that they share.
     """
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("browser")
-        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        asks_for_ray = any(isinstance(value, str) and value == "ray" for value in parameters)
-        on_ray = "any_cluster" in item.fixturenames or asks_for_ray
-        item.add_marker(pytest.mark.xdist_group("cluster" if on_ray else item.path.stem))
     slow = {item.path for item in items if "browser" in item.fixturenames}
     items.sort(key=lambda item: item.path not in slow)
 
