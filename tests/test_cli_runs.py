@@ -182,7 +182,7 @@ def test_the_terminal_shows_model_phase_and_how_much_is_left(data):
             return True
         return False
 
-    stage.until(gone, "the end of the command", timeout_s=120)
+    stage.until(gone, "the end of the command")
     os.waitpid(pid, 0)
     os.close(terminal)
     text = shown.decode()

@@ -64,7 +64,7 @@ def test_a_run_outlives_tab_and_server_and_can_be_cancelled_and_resumed(
         again.goto("/runs")
         expect(again.get_by_text("cancelled", exact=True)).to_be_visible(timeout=PATIENCE_MS)
         again.get_by_role("button", name="Resume").click()
-        expect(again.get_by_text("done", exact=True)).to_be_visible(timeout=3 * PATIENCE_MS)
+        expect(again.get_by_text("done", exact=True)).to_be_visible(timeout=2 * PATIENCE_MS)
         again.close()
 
     (results,) = data.glob("runs/*/results.parquet")
