@@ -140,8 +140,9 @@ class Fold:
     times_queued: int = 0
     attempt: int = 0
     environment: Environment | None = None
-    current: Workload | None = None
-    phase: str | None = None
+    # What each device measures, and its phase; the one that spoke last stands last. On one machine
+    # the device has no name.
+    at_work: dict[str | None, tuple[Workload, str]] = field(default_factory=dict)
     workers: int = 0
     # On a cluster: the devices at work.
     stations: set[str] = field(default_factory=set)
@@ -151,6 +152,11 @@ class Fold:
     damaged: int = 0
     # Counts up when rows that were there before change.
     revision: int = 0
+
+    @property
+    def current(self) -> tuple[Workload, str] | None:
+        """What is being measured and its phase: of several, what was heard of last."""
+        return next(reversed(self.at_work.values()), None)
 
     def take(self, line: bytes) -> None:
         """Fold one line, with or without its line break."""
@@ -181,7 +187,7 @@ def _starting(fold: Fold, values: Mapping[str, Any]) -> None:
     fold.stations.clear()
     fold.started_at = values["at"]
     fold.attempt += 1
-    fold.current = fold.phase = None
+    fold.at_work.clear()
 
 
 _NOISE = "Two measurements of the same thing differed by up to"
@@ -210,14 +216,16 @@ def _ready(fold: Fold, values: Mapping[str, Any]) -> None:
 
 
 def _phase(fold: Fold, values: Mapping[str, Any]) -> None:
-    fold.current = Workload.from_json(values["workload"])
-    fold.phase = str(values["phase"])
+    workload, phase = Workload.from_json(values["workload"]), str(values["phase"])
+    station = _text(values.get("station"))
+    fold.at_work.pop(station, None)
+    fold.at_work[station] = (workload, phase)
 
 
 def _measurement(fold: Fold, values: Mapping[str, Any]) -> None:
     row = Measurement.from_json(values["measurement"])
     duration_s = float(values["duration_s"])
-    fold.current = fold.phase = None
+    fold.at_work.pop(_text(values.get("station")), None)
     if row.workload in fold.rows:
         fold.duplicates += 1
         return
@@ -236,8 +244,10 @@ def _drift(fold: Fold, values: Mapping[str, Any]) -> None:
 
 
 def _station_lost(fold: Fold, values: Mapping[str, Any]) -> None:
-    fold.stations.discard(str(values["station"]))
-    fold.notes.append(f"{values['station']}: {values['reason']}")
+    station = str(values["station"])
+    fold.stations.discard(station)
+    fold.at_work.pop(station, None)
+    fold.notes.append(f"{station}: {values['reason']}")
 
 
 def _disagreement(fold: Fold, values: Mapping[str, Any]) -> None:
@@ -256,12 +266,12 @@ def _end(fold: Fold, values: Mapping[str, Any]) -> None:
         _text(values.get("error")),
         values["at"],
     )
-    fold.current = fold.phase = None
+    fold.at_work.clear()
 
 
 def _recovered(fold: Fold, values: Mapping[str, Any]) -> None:
     fold.state, fold.error, fold.ended_at = "crashed", _text(values.get("error")), values["at"]
-    fold.current = fold.phase = None
+    fold.at_work.clear()
 
 
 _FOLDS = {

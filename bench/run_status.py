@@ -323,6 +323,7 @@ def _status(folder: RunFolder, watch: _Watch, *, dead: int | None) -> Status:
     alive = state in LIVE
     rows = fold.rows.values()
     environment = fold.environment
+    current, phase = (fold.current if alive else None) or (None, None)
     return Status(
         run=folder.run,
         state=state,
@@ -335,8 +336,8 @@ def _status(folder: RunFolder, watch: _Watch, *, dead: int | None) -> Status:
         queued_at=fold.queued_at,
         started_at=fold.started_at,
         ended_at=fold.ended_at,
-        current=fold.current if alive else None,
-        phase=fold.phase if alive else None,
+        current=current,
+        phase=phase,
         eta_s=_eta_s(request, fold) if alive and request else None,
         failures=dict(Counter(row.outcome for row in rows if row.outcome != "ok")),
         flags=dict(Counter(flag for row in rows for flag in row.flags)),

@@ -165,6 +165,31 @@ def test_drift_flags_the_last_rows_that_have_a_figure(path):
     assert fold.revision == 1
 
 
+def test_of_several_devices_the_one_at_work_is_shown_when_another_has_its_row(path):
+    events = journal.Journal(path)
+    follower = journal.Follower(path)
+
+    def phase(name, station):
+        work = row(name).workload.to_json()
+        events.append("phase", workload=work, phase="measure", deadline_s=9.0, station=station)
+
+    def shown():
+        current = follower.update().current
+        return current and current[0].architecture
+
+    phase("slow", "one")
+    phase("quick", "two")
+    assert shown() == "quick"
+    events.append("measurement", measurement=row("quick").to_json(), duration_s=1.0, station="two")
+    assert shown() == "slow"
+    phase("next", "two")
+    events.append("station_lost", station="one", reason="gone", given_back=[])
+    assert shown() == "next"
+    events.append("measurement", measurement=row("next").to_json(), duration_s=1.0, station="two")
+    assert shown() is None
+    events.close()
+
+
 def test_resuming_opens_a_run_that_had_ended(path):
     write(path)
     events = journal.Journal(path)
