@@ -30,16 +30,18 @@ def choose(page: Page, label: str, option: str) -> None:
     """Choose an option of a drop-down menu, for one or for many, until the address shows it.
 
     Its name is typed, since a long menu holds only what can be seen; then it is clicked, since
-    Enter would take every match. A script that ends meanwhile closes the menu, sometimes under the
-    click: then once more.
+    Enter would take every match. Scrolling closes the menu, so the field comes into sight first; a
+    script that ends meanwhile closes it as well, sometimes under the click: then once more.
     """
     before = page.url
     wanted = page.get_by_role("option", name=option, exact=True)
-    for patience_ms in (5_000, 10_000, 20_000, PATIENCE_MS):
+    for patience_ms in (2_000, 10_000, 20_000, PATIENCE_MS):
         idle(page)
         if page.url != before:  # the last try was only late
             return
-        page.get_by_role("combobox", name=label).fill(option)
+        field = page.get_by_role("combobox", name=label)
+        field.evaluate("field => field.scrollIntoView({block: 'center', behavior: 'instant'})")
+        field.fill(option)
         try:
             wanted.click(timeout=patience_ms)
             page.keyboard.press("Escape")  # a menu for many stays open

@@ -10,12 +10,15 @@ from pathlib import Path
 import harness
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from test_run_survives import start_from_the_sidebar
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 PATIENCE_MS = 60_000
+# A script that runs may say nothing for so long; once it has finished, less.
 QUIET_S = 5
+QUIET_AFTER_S = 1
 EXPOSED = {"STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}
 
 
@@ -24,18 +27,27 @@ def runs_of(data: Path) -> list[Path]:
 
 
 def send(server: harness.Server, frames: list[bytes], origin: str) -> int:
-    """Say the same to another server; returns how many messages it answered with."""
+    """Say the same to another server; returns how many messages it answered with.
+
+    Each message waits, as the browser did, until the script that the one before began has finished.
+    """
     answers = 0
     address = f"ws://127.0.0.1:{server.port}/_stcore/stream"
     with connect(address, origin=origin, subprotocols=["streamlit"], max_size=None) as socket:
         for frame in frames:
             socket.send(frame)
+            patience_s = QUIET_S
             while True:
                 try:
-                    socket.recv(timeout=QUIET_S)
+                    answer = socket.recv(timeout=patience_s)
                 except TimeoutError:
                     break
                 answers += 1
+                kind = ForwardMsg.FromString(answer).WhichOneof("type")
+                # One that has finished may begin again by itself; it says so at once.
+                patience_s = {"new_session": QUIET_S, "script_finished": QUIET_AFTER_S}.get(
+                    kind, patience_s
+                )
     return answers
 
 
