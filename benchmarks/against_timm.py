@@ -11,10 +11,11 @@ turns lets a machine that changes during the comparison change for both.
 
 Printed per model: median seconds per step of both over the repeats, the spread of each (largest
 over smallest, less one), the ratio ours/timm, and what ended its turns early, if anything did.
-Then: the median and 95th percentile of the difference, the noise that our A/A test reports for this
-machine, whether the median difference lies within it, how often our stated interval (alone, and
-widened by that noise) covered our next repeat, and the wall time of both (ours with the worker's
-starts).
+Then: the median ratio, and that of means, since timm's figure is the mean of its steps and ours the
+median, which a busy machine moves apart; the median and 95th percentile of the difference, the
+noise that our A/A test reports for this machine, whether the median difference lies within it, how
+often our stated interval (alone, and widened by that noise) covered our next repeat, and the wall
+time of both (ours with the worker's starts).
 
 With `--bulk PATTERN`, timm's bulk_runner.py runs over a wildcard as well, then ours over the same
 names, once each, for the wall time alone.
@@ -91,6 +92,14 @@ class Compared:
         if not (self.timm_s and self.ours):
             return None
         return float(np.median(self.ours_s) / np.median(self.timm_s))
+
+    @property
+    def ratio_of_means(self) -> float | None:
+        """The same with the mean of our steps, which is what timm's figure is of its own."""
+        if not (self.timm_s and self.ours):
+            return None
+        means_s = [float(np.mean(row.samples_s)) for row in self.ours]
+        return float(np.median(means_s) / np.median(self.timm_s))
 
     def covered(self, noise: float) -> list[bool]:
         """For each repeat but the last: whether its interval holds the next one's median.
@@ -256,12 +265,16 @@ def report(rows: list[Compared], ours: Ours) -> None:
     ratios = np.array([row.ratio for row in rows if row.ratio is not None])
     if not len(ratios):
         return
+    of_means = [row.ratio_of_means for row in rows if row.ratio_of_means is not None]
     differences = np.abs(ratios - 1)
     noise = ours.environment["details"].get("noise")
     timm_wall_s = sum(row.timm_wall_s for row in rows)
     ours_wall_s = sum(row.ours_wall_s for row in rows) + ours.start_wall_s
     click.echo(f"\ndevice            {ours.environment['device']}")
     click.echo(f"median ratio      {np.median(ratios):.3f} (ours / timm, {len(ratios)} models)")
+    click.echo(
+        f"of means          {np.median(of_means):.3f} (timm's figure is a mean, ours a median)"
+    )
     click.echo(f"difference        median {np.median(differences):.1%}, "
                f"95th percentile {np.percentile(differences, 95):.1%}")  # fmt: skip
     click.echo(f"A/A noise         {'unknown' if noise is None else format(noise, '.1%')}")
