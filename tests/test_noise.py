@@ -45,8 +45,15 @@ def test_a_steady_machine_has_no_noise_and_is_believed_in_three_seconds() -> Non
 
 def test_two_of_the_same_that_differ_by_half_are_noise_of_half() -> None:
     # windows of 25 steps: every other one is half as slow again
-    times = itertools.chain([0.01] * 2, itertools.cycle([0.01] * 25 + [0.015] * 17))
+    times = itertools.chain([0.01] * 50, itertools.cycle([0.01] * 25 + [0.015] * 17))
     assert heard(times)[0] == pytest.approx(0.5)
+
+
+def test_a_slow_first_window_of_each_is_no_noise() -> None:
+    cold = [0.05] * 5 + [0.05] * 5  # a window each
+    assert heard(itertools.chain(cold, itertools.repeat(0.01)))[0] == 0
+    later = itertools.chain([0.01] * 50, [0.05] * 5, itertools.repeat(0.01))
+    assert heard(later)[0] == pytest.approx(4.0)
 
 
 def test_noise_is_the_95th_percentile_of_all_pairs() -> None:
