@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Of tests: one more than there are cores, for a test waits for a page or a run at times.
+PROCESSES = $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format types programs clean
@@ -20,7 +22,7 @@ run: $(VENV)/installed
 	$(BIN)/python -m streamlit run app.py
 
 test: $(VENV)/installed-tests programs lint types
-	$(BIN)/python -m pytest -m "not alone" -n logical --maxprocesses 4 --dist loadfile \
+	$(BIN)/python -m pytest -m "not alone" -n $(PROCESSES) --dist loadfile \
 	    --no-loadscope-reorder --durations 12
 	$(BIN)/python -m pytest -m alone
 

@@ -97,7 +97,7 @@ class Run:
     def at_given_size(self, model: workloads.Model, size: int) -> Measurement:
         """The row at the batch size that was asked for, or at half of it, saying so."""
         limit = self.protocol.memory_share * self.device.memory.usable_bytes()
-        predicted = self.predict(model, size)
+        predicted = self.predict(model, size, limit)
         if predicted is None or predicted(size) <= limit:
             return self.timed_or_half(model, size)
         problem = (
@@ -281,11 +281,14 @@ class Run:
                 f"its weights need {needed / 2**30:.1f} GiB of {usable / 2**30:.1f} GiB free"
             )
 
-    def predict(self, model: workloads.Model, size: int) -> Callable[[int], int] | None:
+    def predict(
+        self, model: workloads.Model, size: int, limit: float
+    ) -> Callable[[int], int] | None:
         """Peak memory by batch size, from the peaks of two small batches.
 
         Only on the CPU, where trying a batch that is too large could end in the kernel's hands; a
-        GPU says so and goes on. None there, for small batches, and where the peak is unknown.
+        GPU says so and goes on. None there, for small batches, where the peak is unknown, and where
+        even as many times the first batch with its weights are within the limit.
         """
         small = batch_size.first_batch(training=self.training, gpu=False)
         if self.device.gpu or size <= 2 * small:
@@ -296,7 +299,10 @@ class Run:
             work = self.work(model, probe, model.module)
             self.device.memory.reset_peak()
             step_s = self.first_step(work).device_s
-            trials.append(batch_size.Trial(probe, step_s, self.device.memory.peak_bytes()))
+            peak = self.device.memory.peak_bytes()
+            if peak is not None and peak * size / probe <= limit:
+                return None
+            trials.append(batch_size.Trial(probe, step_s, peak))
 
         if batch_size.predicted_bytes(trials, size, model_bytes=0) is None:
             return None

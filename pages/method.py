@@ -158,9 +158,9 @@ rows since it last agreed are flagged.
 
 One process measures model after model. On a CPU it gives memory back as one that runs this model
 alone would: a process that has run larger models keeps what that one returns to the system and
-takes again at every step, which is a quarter of many models' time. It is replaced after a crash, when it gives no sign of life
-in time, or when it keeps over 2 % of the device's memory: that costs the model at fault, and the
-next is measured right after.
+takes again at every step, which is a quarter of many models' time. It is replaced after a crash,
+when it gives no sign of life in time, or when it keeps over 2 % of the device's memory: that costs
+the model at fault, and the next is measured right after.
 
 The interval is where the median of a repeat would lie in 95 % of cases (93 % with the least,
 seven samples; fewer cover less and are flagged), whatever the shape of the noise. A CPU that is

@@ -209,6 +209,9 @@ def test_a_given_batch_whose_predicted_memory_is_too_much_is_halved_or_refused()
     peaks = itertools.chain([10, 20], itertools.repeat(80))
     with pytest.raises(Exception, match="batch 64 is predicted to need"):
         row(64)
+    # Eight times what one image takes are within 85 bytes: no second trial.
+    peaks = iter([10, 80])
+    assert row(8).batch_size == 8
 
 
 @pytest.mark.parametrize(
