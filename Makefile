@@ -1,5 +1,5 @@
 # make run    from a bare clone to the dashboard in the browser
-# make test   from a bare clone to all tests passed
+# make test   from a bare clone to all tests passed, but those of the benchmark commands
 #
 # PYTHON chooses the Python that .venv is made with: make run PYTHON=python3.12
 
@@ -10,11 +10,12 @@ BIN := $(VENV)/bin
 PROCESSES = $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types programs clean
+.PHONY: help run test test-long lint format types programs clean
 
 help:
 	@echo "make run      install what is needed into $(VENV) and open the dashboard"
-	@echo "make test     install what the tests need as well, then lint, types and all tests"
+	@echo "make test     install what the tests need as well, then lint, types and tests"
+	@echo "make test-long  the benchmark commands, tried in short; CI runs both"
 	@echo "make lint     ruff: rules and format        make format   let ruff repair both"
 	@echo "make types    mypy                          make clean    remove $(VENV) and caches"
 
@@ -22,9 +23,12 @@ run: $(VENV)/installed
 	$(BIN)/python -m streamlit run app.py
 
 test: $(VENV)/installed-tests programs lint types
-	$(BIN)/python -m pytest -m "not alone" -n $(PROCESSES) --dist loadfile \
+	$(BIN)/python -m pytest -m "not alone and not long" -n $(PROCESSES) --dist loadfile \
 	    --no-loadscope-reorder --durations 12
 	$(BIN)/python -m pytest -m alone
+
+test-long: $(VENV)/installed-tests programs
+	$(BIN)/python -m pytest -m long --durations 6
 
 lint: $(VENV)/installed-tests
 	$(BIN)/ruff check .

@@ -75,6 +75,7 @@ def row(*samples_s: float) -> Measurement:
 
 # Five processes, four of which import torch: a minute beside another test, and much more where the
 # machine has other work as well.
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_both_are_run_on_the_same_list_and_printed_side_by_side(
     against_timm: ModuleType, tmp_path: Path
@@ -187,6 +188,7 @@ def test_a_folder_without_timm_is_refused_in_one_line(
     assert "has no benchmark.py" in result.output
 
 
+@pytest.mark.long
 def test_repeats_are_counted(
     against_timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +255,7 @@ def test_the_others_are_drawn_from_what_was_estimated_and_is_small_enough(
         minute.draw(estimated, known, "cpu", count=3, seed=0)
 
 
+@pytest.mark.long
 def test_what_wants_a_gpu_goes_on_where_its_time_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -190,6 +190,7 @@ def run_script(*arguments: str) -> dict[str, list[str]]:
     return {goal.strip(): [cell.strip() for cell in cells] for goal, *cells in lines[1:]}
 
 
+@pytest.mark.long
 def test_the_page_is_timed_in_a_browser_beside_a_blank_one_and_plotlys() -> None:
     rows = run_script("page", "--repeats", "1")
     assert [cells[2] for goal, cells in rows.items() if " / " not in goal and cells[2]] == [
@@ -203,6 +204,7 @@ def test_the_page_is_timed_in_a_browser_beside_a_blank_one_and_plotlys() -> None
     assert all(cells[3] for cells in rows.values() if cells[2]), "each target has its verdict"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("replicas", "goal"), [("1", "500 ms"), ("2", "1,000 ms")])
 def test_sessions_are_held_and_timed_on_one_server_and_on_two(replicas: str, goal: str) -> None:
     brief = ("--sessions", "12", "--think", "0.2", "--duration", "3")

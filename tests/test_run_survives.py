@@ -18,7 +18,6 @@ MODELS = (
     "resnet18",
     "regnetx_002",
     "regnety_002",
-    "ghostnet_100",
 )
 PATIENCE_MS = 120_000
 
