@@ -28,7 +28,8 @@ from bench.schemas import INDEX_SCHEMA, SETS_SCHEMA, SPEED_SCHEMA
 
 # Fewer files are looked into faster than a file about them is kept.
 WORTH_KEEPING = 200
-AT_A_TIME = 16
+# Objects are waited for; files are computed on, and threads would only wait for each other.
+OBJECTS_AT_A_TIME = 16
 # Where looking takes long, it is done so seldom that it takes a twentieth of the time.
 QUICK_S = 0.1
 REST = 20.0
@@ -178,7 +179,8 @@ def _learn(data: Path, files: Sequence[File], memory: _Memory) -> None:
         kept = len(known) == len(files)
     unknown = [file for file in files if file not in known]
     if len(unknown) > 1:
-        with ThreadPoolExecutor(min(AT_A_TIME, len(unknown))) as pool:
+        at_a_time = OBJECTS_AT_A_TIME if state.remote(data) else 1
+        with ThreadPoolExecutor(min(at_a_time, len(unknown))) as pool:
             fresh = dict(zip(unknown, pool.map(_examined, unknown), strict=True))
     else:
         fresh = {file: _examined(file) for file in unknown}

@@ -126,19 +126,20 @@ def sets_in(place: Place) -> list[dict[str, Any]]:
 
 def _check_schema(file: pq.ParquetFile, schema: pa.Schema) -> set[str]:
     """The names of the file's columns, which are found to be those of the schema, or some."""
+    # Each asked for once: pyarrow makes them anew at every look.
     actual = file.schema_arrow
-    if len(set(actual.names)) != len(actual.names):
+    types = dict(zip(actual.names, actual.types, strict=True))
+    if len(types) != len(actual):
         raise UnreadableFile("of another schema: a column appears twice")
     for field in schema:
-        if field.name not in actual.names:
+        if field.name not in types:
             if not field.nullable:
                 raise UnreadableFile(f"of another schema: no column {field.name}")
-        elif actual.field(field.name).type != field.type:
+        elif types[field.name] != field.type:
             raise UnreadableFile(
-                f"of another schema: {field.name} is {actual.field(field.name).type}, "
-                f"not {field.type}"
+                f"of another schema: {field.name} is {types[field.name]}, not {field.type}"
             )
-    return set(actual.names)
+    return set(types)
 
 
 def _content(place: Place) -> bytes:
