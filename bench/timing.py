@@ -304,13 +304,9 @@ def interval_target(protocol: Protocol, noise: float) -> float:
     """How narrow an interval is worth waiting for.
 
     Where two measurements of the same thing differ by more than the protocol's target, waiting for
-    the target gains nothing: it is the noise then, up to ±2 %, beyond which a row is flagged. On a
-    host so noisy that a quarter of its noise is more, it is that quarter, up to ±5 %. Both say what
-    two measurements differ by in 95 % of cases, so the quarter adds 3 % (in quadrature) to what the
-    row's widened interval holds anyhow, and waiting for less only takes time.
+    the target gains nothing: it is the noise then, up to ±2 %, beyond which a row is flagged.
     """
-    fine, coarse = min(noise, statistics.FAIR), min(noise / 4, statistics.COARSE)
-    return max(protocol.interval_target, fine, coarse)
+    return max(protocol.interval_target, min(noise, statistics.FAIR))
 
 
 def stop_reason(
