@@ -1,5 +1,5 @@
 # make run    from a bare clone to the dashboard in the browser
-# make test   from a bare clone to all tests passed, but those of the benchmark commands
+# make test   from a bare clone to all tests passed but those of `make test-long`
 #
 # PYTHON chooses the Python that .venv is made with: make run PYTHON=python3.12
 
