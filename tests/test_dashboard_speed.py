@@ -132,6 +132,17 @@ def test_a_browser_forgets_the_messages_of_the_run_before_the_last() -> None:
     assert list(run.cached_message_hashes) == ["hash of {'body': 'new'}"]
 
 
+def test_a_menu_that_comes_by_its_hash_alone_is_still_a_control() -> None:
+    conversation = messages.Conversation("http://example.org/")
+    conversation.rerun({})
+    sent = selectbox("set")
+    conversation.hear(sent)
+    conversation.rerun({})
+    assert "set" not in conversation.controls
+    conversation.hear(ForwardMsg(ref_hash=ForwardMsg.FromString(sent).hash).SerializeToString())
+    assert "set" in conversation.controls
+
+
 def test_a_run_ends_with_its_script_and_an_error_on_the_page_is_a_failure() -> None:
     one = messages.Conversation("http://127.0.0.1:1")
     early = ForwardMsg(script_finished=ForwardMsg.FINISHED_EARLY_FOR_RERUN)

@@ -51,6 +51,8 @@ class Conversation:
     _page: str = ""
     _before: dict[str, Control] = field(default_factory=dict)
     _cached: deque[set[str]] = field(default_factory=lambda: deque([set()], KEPT_RUNS))
+    # By hash: the controls among what the server may send by its hash alone.
+    _elements: dict[str, Element] = field(default_factory=dict)
 
     def rerun(self, changes: Mapping[str, Value]) -> bytes:
         """The message that asks for a run of the page with some controls changed.
@@ -108,11 +110,17 @@ class Conversation:
             self._page = message.new_session.page_script_hash
         if kind == "ref_hash":
             self._cached[-1].add(message.ref_hash)
+            # A long menu that has not changed comes by its hash alone.
+            if message.ref_hash in self._elements:
+                self._note(self._elements[message.ref_hash])
         if kind == "delta":
             if message.metadata.cacheable:
                 self._cached[-1].add(message.hash)
             if message.delta.WhichOneof("type") == "new_element":
-                self._note(message.delta.new_element)
+                element = message.delta.new_element
+                self._note(element)
+                if message.metadata.cacheable and element.WhichOneof("type") in KINDS:
+                    self._elements[message.hash] = element
         return False
 
     def _note(self, element: Element) -> None:
