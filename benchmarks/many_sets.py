@@ -1,20 +1,23 @@
 # ruff: noqa: INP001 - a script, not part of a package
-"""Make a data folder with very many results sets; time the list of them and a set on the chart.
+"""Make a data folder with very many results sets; time the list and a chart, watch the memory.
 
 python -m benchmarks.many_sets FOLDER --sets 10000 --rows 1500      0.8 GB
 python -m benchmarks.many_sets FOLDER --time
+python -m benchmarks.many_sets FOLDER --memory 1000
 
 The sets share their rows, which are those of a published set with the times of a device of their
 own; each is a file of its own, written as a run's is.
 """
 
+import asyncio
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +29,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench import results, store
-from benchmarks.dashboard import browser
+from benchmarks.dashboard import browser, figures, memory
+from tests.harness import Server
 
 FEW = 30
 DEVICES = 24
@@ -49,13 +53,23 @@ print(len(found.sets), len(found.problems))
 @click.option("--rows", type=click.IntRange(1), default=1_500, show_default=True)
 @click.option("--time", "is_timed", is_flag=True, help="Time it; it is made where it is missing.")
 @click.option("--rounds", type=click.IntRange(2), default=5, show_default=True)
-def main(folder: Path, *, sets: int, rows: int, is_timed: bool, rounds: int) -> None:
+@click.option(
+    "--memory",
+    "changes",
+    type=click.IntRange(200),
+    help="Watch a server's memory over so many changes of one reader.",
+)
+def main(
+    folder: Path, *, sets: int, rows: int, is_timed: bool, rounds: int, changes: int | None
+) -> None:
     """The command."""
     if not (folder / "measured").is_dir():
         make(folder, sets, rows)
     if is_timed:
         time_list(folder)
         time_chart(folder, rounds)
+    if changes is not None:
+        watch_memory(folder, changes)
 
 
 def make(folder: Path, sets: int, rows: int) -> None:
@@ -137,18 +151,8 @@ def time_list(folder: Path) -> None:
 def time_chart(folder: Path, rounds: int) -> None:
     """Print how long a set takes to the painted chart, with few sets and with many, in turns."""
     with ExitStack() as stack:
-        few = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        make(few, FEW, 1_500)
-        sites = {
-            f"{len(list((data / 'measured').iterdir())):,} sets": data for data in (few, folder)
-        }
+        servers = stack.enter_context(_few_and_many(folder))
         chromium = stack.enter_context(browser.chromium())
-        servers = {}
-        for name, data in sites.items():
-            home = stack.enter_context(tempfile.TemporaryDirectory())
-            servers[name] = stack.enter_context(
-                browser.served("models", data, env={"BENCH_STATE": home})
-            )
         seconds: dict[str, list[float]] = {name: [] for name in servers}
         for number in range(rounds + 1):
             for name, server in servers.items():
@@ -163,6 +167,37 @@ def time_chart(folder: Path, rounds: int) -> None:
         click.echo(f"a set on the chart, {name}: median {median:.2f} s after the first visit")
     less, more = medians.values()
     click.echo(f"difference: {more - less:+.2f} s")
+
+
+@contextmanager
+def _few_and_many(folder: Path) -> Iterator[dict[str, Server]]:
+    """A server on few sets and one on the folder's, by how many they have."""
+    with ExitStack() as stack:
+        few = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        make(few, FEW, 1_500)
+        servers = {}
+        for data in (few, folder):
+            name = f"{len(list((data / 'measured').iterdir())):,} sets"
+            home = stack.enter_context(tempfile.TemporaryDirectory())
+            servers[name] = stack.enter_context(
+                browser.served("models", data, env={"BENCH_STATE": home})
+            )
+        yield servers
+
+
+def watch_memory(folder: Path, changes: int) -> None:
+    """Print a server's memory over one reader's changes, with few sets to choose and many."""
+    with _few_and_many(folder) as servers:
+        for name, server in servers.items():
+            growth = asyncio.run(memory.watch(server.url, server.process.pid, changes))
+            sizes = " ".join(f"{size / 2**20:.0f}" for size in growth.resident_bytes)
+            click.echo(f"{name}, every {memory.SAMPLE_EVERY} changes, MiB: {sizes}")
+            slope, error = growth.bytes_per_rerun
+            click.echo(
+                f"{name}, once settled: {growth.share:+.1%} in all, "
+                f"{slope / 1024:+.1f} KiB a change, standard error {error / 1024:.1f}"
+            )
+    click.echo(figures.circumstances())
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ _MARKS = """
 
 # Streamlit names the rows that it hands over `source` where the specification holds no data.
 _ROWS = "view => view.data(globalThis.VEGA_DEBUG ? 'points' : 'source')"
+# None while the chart is still another page's: its view knows no such rows and throws.
+_ROWS_OR_NONE = f"view => {{ try {{ return ({_ROWS})(view); }} catch {{ return []; }} }}"
 _PLAIN = "(key, value) => typeof value === 'bigint' ? Number(value) : value"
 
 
@@ -65,7 +67,7 @@ def wait_for_all(page: Page, charts: int) -> None:
     page.wait_for_function(
         f"""charts => [...Array(charts).keys()].every(n => {{
           const view = ({VIEW})(n);
-          return view !== null && ({_ROWS})(view).length > 0 && view.signal('width') > 0;
+          return view !== null && ({_ROWS_OR_NONE})(view).length > 0 && view.signal('width') > 0;
         }})""",
         arg=charts,
         timeout=60_000,
@@ -77,7 +79,7 @@ def until(page: Page, condition: str, argument: Any = None) -> None:
     page.wait_for_function(
         f"""argument => {{
           const view = ({VIEW})();
-          return view !== null && ({condition})(({_ROWS})(view), argument);
+          return view !== null && ({condition})(({_ROWS_OR_NONE})(view), argument);
         }}""",
         arg=argument,
         timeout=60_000,
