@@ -28,6 +28,8 @@ from numpy.typing import ArrayLike, NDArray
 # goal 4 (95th percentile).
 STEADY = 0.005
 FAIR = 0.02
+# However noisy the device, an interval wider than this is worth narrowing.
+COARSE = 0.1
 # Below this even the whole range of the samples does not cover nine repeats in ten.
 FEWEST_SAMPLES = 7
 

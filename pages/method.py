@@ -132,7 +132,8 @@ the quickest algorithm (`cudnn.benchmark`) before anything is timed; TF32 is
    the finished result.
 3. **Stop** when the 95 % interval is narrower than ±{protocol.interval_target * 100:g} % (on a CPU:
    than the noise that two identical models showed at the start of the run, at most
-   ±{statistics.FAIR:.0%}), when the last {protocol.stall_blocks} samples made it no narrower (a
+   ±{statistics.FAIR:.0%}; where that noise is large, than a quarter of it, at most
+   ±{statistics.COARSE:.0%}), when the last {protocol.stall_blocks} samples made it no narrower (a
    stall), or after {words.time(protocol.throughput_cap_s)}, for latency
    {words.time(protocol.latency_cap_s)}. Wider than ±{statistics.FAIR:.0%}, or fewer than
    {protocol.min_samples} samples because each takes so long, is flagged *noisy*; a stall within

@@ -203,7 +203,46 @@ def test_repeats_are_counted(
     assert total.split()[1:] == line.split()[-8:]
 
 
-@pytest.mark.parametrize("name", ["against_timm", "against_itself", "repeats"])
+@pytest.mark.long
+def test_what_waiting_gains_is_told_by_target(
+    against_timm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    log = tmp_path / "log"
+    asked = ["test_vit", "-b", "2", "--repeats", "2", "--log", str(log)]
+    result = CliRunner().invoke(script("waiting").main, asked)
+    assert result.exit_code == 0, told(result, log)
+    lines = [line.split() for line in result.output.splitlines() if " of 1" in line]
+    seconds = [float(line[line.index("s") - 1]) for line in lines]
+    assert seconds == sorted(seconds, reverse=True)
+    assert seconds[0] <= 1.1 * Protocol().throughput_cap_s
+    assert sum(line[0] == "ours" for line in lines) == 1
+
+
+def test_samples_are_stopped_again_where_a_target_is_reached(
+    against_timm: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    workload = Workload(architecture="test_vit", image_size=160, measure="throughput", batch_size=2)
+    # Seven samples within ±10 %; then all the same, so that the interval narrows.
+    samples = (0.09, 0.1, 0.1, 0.1, 0.1, 0.1, 0.11, *[0.1] * 43)
+    row = Measurement(
+        workload=workload,
+        outcome="ok",
+        measured_at=datetime(2026, 11, 1, tzinfo=UTC),
+        samples_s=samples,
+        details={"steps_per_sample": 1},
+    )
+    waiting = script("waiting")
+    cut, elapsed_s = waiting.stopped(row, 0.11)
+    assert (len(cut), elapsed_s) == (7, pytest.approx(0.7))
+    tight, _ = waiting.stopped(row, 0.005)
+    assert 7 < len(tight) < 20
+    # No progress for 16 samples more.
+    assert len(waiting.stopped(row, -1.0)[0]) == len(tight) + 16
+
+
+@pytest.mark.parametrize("name", ["against_timm", "against_itself", "repeats", "waiting"])
 def test_every_comparison_explains_itself(
     name: str, against_timm: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
