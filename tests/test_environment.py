@@ -169,8 +169,8 @@ def test_the_peak_of_host_memory_belongs_to_what_ran_since_the_reset() -> None:
     assert after < 50 * 2**20
 
 
-# Page faults of the first step and of a later one that make seven blocks of 8 MiB, at once or one
-# after another, in a new process, in one that has made larger ones ("old"), and there with
+# Page faults of the first step and of a later one that make seven blocks of 8 MiB at once, or
+# twenty one after another, in a new process, in one that has made larger ones ("old"), and there with
 # `first_step`.
 FAULTS = """
 import contextlib, resource, sys
@@ -179,7 +179,7 @@ from bench import memory
 
 def step():
     if "one by one" in sys.argv[1]:
-        return sum(torch.ones(2 * 2**20).sum() for _ in range(7))
+        return sum(torch.ones(2 * 2**20).sum() for _ in range(20))
     blocks = [torch.ones(2 * 2**20) for _ in range(7)]
     return sum(block.sum() for block in blocks)
 
@@ -226,12 +226,10 @@ def test_a_long_lived_process_gives_memory_back_as_a_new_one_does() -> None:
 
 @only_glibc
 def test_its_first_step_keeps_what_was_freed_once_as_a_new_process_does() -> None:
-    block = 8 * 2**20 / mmap.PAGESIZE
-    new, _ = faults("new, one by one")
-    assert 2 * block <= new < 5 * block
-    first, later = faults("old, like new, one by one")
-    assert 2 * block <= first < 5 * block, "seven if the thresholds stayed where they were"
-    assert later < block
+    # How many are new depends on where the heap ends; all 20 if the thresholds stayed as they were.
+    few = 10 * 8 * 2**20 / mmap.PAGESIZE
+    assert faults("new, one by one")[0] < few
+    assert faults("old, like new, one by one")[0] < few
 
 
 def test_usable_memory_is_what_is_free_and_what_is_held_already() -> None:
