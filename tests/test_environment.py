@@ -170,8 +170,8 @@ def test_the_peak_of_host_memory_belongs_to_what_ran_since_the_reset() -> None:
 
 
 # Page faults of the first step and of a later one that make seven blocks of 8 MiB at once, or
-# twenty one after another, in a new process, in one that has made larger ones ("old"), and there with
-# `first_step`.
+# twenty one after another, in a new process, in one that has made larger ones ("old"), and there
+# with `first_step`.
 FAULTS = """
 import contextlib, resource, sys
 import torch
