@@ -15,7 +15,7 @@ PROCESSES = $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
 help:
 	@echo "make run      install what is needed into $(VENV) and open the dashboard"
 	@echo "make test     install what the tests need as well, then lint, types and tests"
-	@echo "make test-long  the benchmark commands, tried in short; CI runs both"
+	@echo "make test-long  what takes minutes each: long runs, benchmark commands; CI runs both"
 	@echo "make lint     ruff: rules and format        make format   let ruff repair both"
 	@echo "make types    mypy                          make clean    remove $(VENV) and caches"
 

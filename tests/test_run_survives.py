@@ -36,6 +36,7 @@ def start_from_the_sidebar(page: Page, models: tuple[str, ...]) -> None:
     dialog.get_by_role("button", name="Start").click()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_run_outlives_tab_and_server_and_can_be_cancelled_and_resumed(
     tmp_path: Path, open_page: Callable[..., Page]

@@ -12,6 +12,7 @@ from tests.faults.shown import BOUNDS_S, measure
 MULTIPLE = 8
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_rows_cancels_and_crashes_are_shown_while_somebody_waits_for_them(browser: Browser) -> None:
     seen = list(measure(1, browser).lines())
