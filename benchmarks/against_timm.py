@@ -18,7 +18,8 @@ often our stated interval (alone, and widened by that noise) covered our next re
 time of both (ours with the worker's starts).
 
 With `--bulk PATTERN`, timm's bulk_runner.py runs over a wildcard as well, then ours over the same
-names, once each, for the wall time alone.
+names, once each, for the wall time alone; with the noise, and what ended our samples: on a busy
+machine the cap, seldom the interval.
 """
 
 import itertools
@@ -27,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -324,9 +326,15 @@ def bulk(settings: Settings, pattern: str, sizes: dict[str, int], log: IO[bytes]
         ours.end()
     ours_wall_s = time.perf_counter() - started
     good = sum(row.outcome == "ok" for row in rows)
+    ended = Counter(str(row.details["stopped_by"]) for row in rows if row.outcome == "ok")
+    noise = ours.environment["details"].get("noise")
     click.echo(f"bulk_runner.py    {pattern}: {done} of {len(sizes)} models in {timm_wall_s:.0f} s")
     click.echo(f"ours              {good} of {len(sizes)} models in {ours_wall_s:.0f} s: "
                f"{timm_wall_s / ours_wall_s:.1f} times less")  # fmt: skip
+    click.echo(f"A/A noise         {'unknown' if noise is None else format(noise, '.1%')}")
+    click.echo(
+        f"samples ended by  {', '.join(f'{why} {count}' for why, count in ended.most_common())}"
+    )
 
 
 @click.command(help=__doc__.partition("\n")[0] if __doc__ else None)
