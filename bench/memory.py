@@ -7,7 +7,6 @@ belongs to one workload. Where that is not possible the peak is None, never a gu
 import ctypes
 import gc
 import mmap
-from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Protocol as Interface
 
 import psutil
 import torch
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -125,59 +123,44 @@ class HostMemory:
 
         glibc gives a freed block back to the system by thresholds that grow with the blocks that a
         process has freed, so a long-lived one comes to keep what a new one returns and takes again,
-        zeroed, at every step: here a quarter of many models' time. During the step the thresholds
-        are moved from a new process's as glibc would, and then they are what this workload alone
-        makes of them: its largest block, and twice that.
+        zeroed, at every step: here a quarter of many models' time. The thresholds are set to what
+        this workload alone would have made of them: its largest block, and twice that. In the first
+        step they are a new process's, or what that leaves behind would lie above the blocks, and
+        what lies below something is never given back.
         """
         self.trim()
         _give_back_from(_LEAST_THRESHOLD)
-        with _Freed() as seen:
+        with _LargestBlock() as seen:
             yield
-        _give_back_from(seen.largest_bytes)
+        _give_back_from(seen.largest_bytes + 2 * mmap.PAGESIZE)
 
 
 def _give_back_from(size_bytes: int) -> None:
-    """Set glibc's thresholds; other C libraries have none to set.
-
-    A tensor's block is a little larger than its values.
-    """
-    threshold = min(max(size_bytes + 2 * mmap.PAGESIZE, _LEAST_THRESHOLD), _MOST_THRESHOLD)
+    """Set glibc's thresholds; other C libraries have none to set."""
+    threshold = min(max(size_bytes, _LEAST_THRESHOLD), _MOST_THRESHOLD)
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, threshold)
         libc.mallopt(_M_TRIM_THRESHOLD, 2 * threshold)
 
 
-class _Freed(TorchDispatchMode):
-    """Moves glibc's thresholds to each larger tensor that was freed, as glibc does by itself.
-
-    That ends with the first call of mallopt, and setting the thresholds back is one. Of tensors
-    that operators made only the latest are followed: in training the others live until the backward
-    pass, which makes and frees as large ones. largest_bytes is of all, freed or not.
-    """
+class _LargestBlock(TorchDispatchMode):
+    """The largest tensor that an operation made, of those that glibc moves its thresholds for."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.largest_bytes = 0
-        self._threshold = _LEAST_THRESHOLD
-        self._latest: deque[tuple[StorageWeakRef, int]] = deque(maxlen=32)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run the operation, look at what was freed meanwhile and at what it made."""
+        """Run the operation and look at what it made."""
         made = func(*args, **(kwargs or {}))
-        freed = max((size for block, size in self._latest if block.expired()), default=0)
-        if freed > self._threshold:
-            self._threshold = freed
-            _give_back_from(freed)
         for tensor in tree_leaves(made):
             if isinstance(tensor, torch.Tensor):
-                storage = tensor.untyped_storage()
-                size = storage.nbytes()
-                if self._threshold < size <= _MOST_THRESHOLD:
+                size = tensor.untyped_storage().nbytes()
+                if size <= _MOST_THRESHOLD:
                     self.largest_bytes = max(self.largest_bytes, size)
-                    self._latest.append((StorageWeakRef(storage), size))
         return made
 
 

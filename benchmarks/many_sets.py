@@ -185,11 +185,16 @@ def _few_and_many(folder: Path) -> Iterator[dict[str, Server]]:
         yield servers
 
 
+async def _watch(servers: dict[str, Server], changes: int) -> dict[str, memory.Growth]:
+    """memory.watch of all servers at the same time, each with a reader of its own."""
+    watches = [memory.watch(server.url, server.process.pid, changes) for server in servers.values()]
+    return dict(zip(servers, await asyncio.gather(*watches), strict=True))
+
+
 def watch_memory(folder: Path, changes: int) -> None:
     """Print a server's memory over one reader's changes, with few sets to choose and many."""
     with _few_and_many(folder) as servers:
-        for name, server in servers.items():
-            growth = asyncio.run(memory.watch(server.url, server.process.pid, changes))
+        for name, growth in asyncio.run(_watch(servers, changes)).items():
             sizes = " ".join(f"{size / 2**20:.0f}" for size in growth.resident_bytes)
             click.echo(f"{name}, every {memory.SAMPLE_EVERY} changes, MiB: {sizes}")
             slope, error = growth.bytes_per_rerun
