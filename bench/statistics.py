@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 STEADY = 0.005
 FAIR = 0.02
 # However noisy the device, an interval wider than this is worth narrowing.
-COARSE = 0.1
+COARSE = 0.05
 # Below this even the whole range of the samples does not cover nine repeats in ten.
 FEWEST_SAMPLES = 7
 

@@ -305,7 +305,7 @@ def interval_target(protocol: Protocol, noise: float) -> float:
 
     Where two measurements of the same thing differ by more than the protocol's target, waiting for
     the target gains nothing: it is the noise then, up to ±2 %, beyond which a row is flagged. On a
-    host so noisy that a quarter of its noise is more, it is that quarter, up to ±10 %: it adds 3 %
+    host so noisy that a quarter of its noise is more, it is that quarter, up to ±5 %: it adds 3 %
     (in quadrature) to what the row's widened interval holds anyhow. benchmarks/waiting.py shows
     what a narrower one would bring: repeats that differ as much as before.
     """

@@ -210,7 +210,7 @@ def test_an_interval_narrower_than_the_devices_own_noise_is_not_waited_for() -> 
     assert timing.interval_target(PROTOCOL, 0.012) == 0.012
     assert timing.interval_target(PROTOCOL, 0.06) == 0.02
     assert timing.interval_target(PROTOCOL, 0.12) == 0.03
-    assert timing.interval_target(PROTOCOL, 7.0) == 0.1
+    assert timing.interval_target(PROTOCOL, 7.0) == 0.05
 
     def steps(noise_share: float) -> int:
         clock = ScriptedClock(noise(0.02, 0.05))
