@@ -18,6 +18,7 @@ MODELS = (
     "resnet18",
     "regnetx_002",
     "regnety_002",
+    "ghostnet_100",
 )
 PATIENCE_MS = 120_000
 
