@@ -5,7 +5,6 @@ describe.
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,6 +29,9 @@ _TRIAL_ROUNDS = 3
 _TRIAL_S = 0.06
 # Weights, gradients and momentum.
 _COPIES_IN_TRAINING = 3
+# Inference holds less than this for each pixel of its input, besides the weights: the most that the
+# measured rows show is 9,900 bytes (vgg19_bn).
+_INFERENCE_BYTES_PER_PIXEL = 16 * 2**10
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +142,9 @@ class Run:
             self.announce("compile", _LONGEST_S)
         else:
             self.announce("first_step", self.step_deadline_s(model, size))
-        if compiles and not device.gpu:
-            # Nobody can look into a compiled step: what memory has to be like, one without says.
-            self.first_step(self.work(model, size, model.module))
         work = self.work(model, size, workloads.compiled(model.module, self.protocol))
         device.memory.reset_peak()
-        first = self.first_step(work, compiles=compiles)
+        first = self.first_step(work)
         second = device.clock.block(work.step, 1) if compiles else first
         ratio = device.clock.host_device_ratio(work.step)
         if not latency and ratio is not None and ratio < _SLACK:
@@ -252,10 +251,9 @@ class Run:
         memory.trim()
         raise batch_size.OutOfMemory(f"out of memory at batch {size}")
 
-    def first_step(self, work: workloads.Work, *, compiles: bool = False) -> timing.Block:
+    def first_step(self, work: workloads.Work) -> timing.Block:
         """One step, after which the output must be finite."""
-        with nullcontext() if compiles else self.device.memory.first_step():
-            block = self.device.clock.block(work.step, 1)
+        block = self.device.clock.block(work.step, 1)
         if not workloads.all_finite(work.output):
             what = "the loss" if self.training else "the output"
             raise failures.NotFinite(f"{what} holds NaN or infinity")
@@ -288,10 +286,14 @@ class Run:
 
         Only on the CPU, where trying a batch that is too large could end in the kernel's hands; a
         GPU says so and goes on. None there, for small batches, where the peak is unknown, and where
-        even as many times the first batch with its weights are within the limit.
+        the batch fits for sure: by what any model holds for a pixel, or because even as many times
+        the first batch with its weights are within the limit.
         """
         small = batch_size.first_batch(training=self.training, gpu=False)
         if self.device.gpu or size <= 2 * small:
+            return None
+        held = size * model.image_size**2 * _INFERENCE_BYTES_PER_PIXEL
+        if not self.training and workloads.parameter_bytes(model, self.protocol) + held <= limit:
             return None
         trials = []
         for probe in (small, 2 * small):

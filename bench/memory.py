@@ -6,26 +6,18 @@ belongs to one workload. Where that is not possible the peak is None, never a gu
 
 import ctypes
 import gc
-import mmap
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from typing import Protocol as Interface
 
 import psutil
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 # A process that keeps this share of the device after a model is gone should be replaced.
 LEAK_SHARE = 0.02
 
 _OWN = Path("/proc/self")
 _CGROUP = Path("/sys/fs/cgroup")
-# glibc's malloc.h and, for the bounds of the threshold that it moves by itself, malloc.c.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_LEAST_THRESHOLD, _MOST_THRESHOLD = 128 * 2**10, 32 * 2**20
 
 
 class Memory(Interface):
@@ -54,9 +46,6 @@ class Memory(Interface):
 
     def release(self) -> None:
         """As `trim`, when no model is there: what follows belongs to the next one."""
-
-    def first_step(self) -> AbstractContextManager[None]:
-        """Surrounds a workload's first step, not compiled; then memory is as in a new process."""
 
 
 class HostMemory:
@@ -114,54 +103,7 @@ class HostMemory:
     def release(self) -> None:
         """See Memory."""
         self.trim()
-        _give_back_from(_LEAST_THRESHOLD)
         self._released = _resident_bytes()
-
-    @contextmanager
-    def first_step(self) -> Iterator[None]:
-        """See Memory.
-
-        glibc gives a freed block back to the system by thresholds that grow with the blocks that a
-        process has freed, so a long-lived one comes to keep what a new one returns and takes again,
-        zeroed, at every step: here a quarter of many models' time. The thresholds are set to what
-        this workload alone would have made of them: its largest block, and twice that. In the first
-        step they are a new process's, or what that leaves behind would lie above the blocks, and
-        what lies below something is never given back.
-        """
-        self.trim()
-        _give_back_from(_LEAST_THRESHOLD)
-        with _LargestBlock() as seen:
-            yield
-        _give_back_from(seen.largest_bytes + 2 * mmap.PAGESIZE)
-
-
-def _give_back_from(size_bytes: int) -> None:
-    """Set glibc's thresholds; other C libraries have none to set."""
-    threshold = min(max(size_bytes, _LEAST_THRESHOLD), _MOST_THRESHOLD)
-    with suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, threshold)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2 * threshold)
-
-
-class _LargestBlock(TorchDispatchMode):
-    """The largest tensor that an operation made, of those that glibc moves its thresholds for."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.largest_bytes = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Run the operation and look at what it made."""
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, torch.Tensor):
-                size = tensor.untyped_storage().nbytes()
-                if size <= _MOST_THRESHOLD:
-                    self.largest_bytes = max(self.largest_bytes, size)
-        return made
 
 
 class CudaMemory:
@@ -203,10 +145,6 @@ class CudaMemory:
     def release(self) -> None:
         """See Memory."""
         self.trim()
-
-    def first_step(self) -> AbstractContextManager[None]:
-        """See Memory; PyTorch keeps a device's memory in every process alike."""
-        return nullcontext()
 
 
 def _resident_bytes() -> int:

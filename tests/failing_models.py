@@ -1,7 +1,8 @@
 """A worker whose timm knows some more models, each of which fails in its own way.
 
 Run as `python tests/failing_models.py --device cpu --reply-fd N`: what a plugin of timm would do,
-so that the worker under test is the one that ships.
+so that the worker under test is the one that ships. With --no-forks first, it measures as on a
+system that has none.
 """
 
 import ctypes
@@ -16,6 +17,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench import forks
 from bench.torchvision_schemas import import_timm
 from bench.worker import main
 
@@ -84,6 +86,13 @@ class Exiting(Small):
         os._exit(3)
 
 
+class Leaving(Small):
+    """Ends its process as if all were well."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        os._exit(0)
+
+
 class Hanging(Small):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         time.sleep(3600)
@@ -123,6 +132,7 @@ MODELS = {
     "made_missing": Missing,
     "made_segfaulting": Segfaulting,
     "made_exiting": Exiting,
+    "made_leaving": Leaving,
     "made_hanging": Hanging,
     "made_leaking": Leaking,
     "made_enormous": Enormous,
@@ -144,4 +154,7 @@ def register(name: str, make: Callable[[], nn.Module]) -> None:
 if __name__ == "__main__":
     for made, maker in MODELS.items():
         register(made, maker)
+    if sys.argv[1] == "--no-forks":
+        del sys.argv[1]
+        forks.POSSIBLE = False
     main()

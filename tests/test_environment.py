@@ -2,15 +2,12 @@
 
 import json
 import os
-import platform
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
-from harness import REPOSITORY
 
 from bench import environment, memory, nvml
 from bench.records import Environment, dumps
@@ -166,48 +163,6 @@ def test_the_peak_of_host_memory_belongs_to_what_ran_since_the_reset() -> None:
     after = own.peak_bytes()
     assert after is not None
     assert after < 50 * 2**20
-
-
-# Page faults a step of what makes seven blocks of 8 MiB, in a new process, in one that has made
-# larger ones ("old"), and there after `first_step`.
-FAULTS = """
-import resource, sys
-import torch
-from bench import memory
-
-def step():
-    blocks = [torch.ones(2 * 2**20) for _ in range(7)]
-    return sum(block.sum() for block in blocks)
-
-if "old" in sys.argv[1]:
-    for _ in range(3):
-        large = torch.ones(8 * 2**20 - 4096)
-        del large
-if "like new" in sys.argv[1]:
-    with memory.HostMemory().first_step():
-        step()
-for _ in range(5):
-    step()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
-    step()
-print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 10)
-"""
-
-
-def faults(process: str) -> float:
-    command = [sys.executable, "-c", FAULTS, process]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
-    return float(done.stdout)
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library is not glibc")
-def test_a_long_lived_process_gives_memory_back_as_a_new_one_does() -> None:
-    new = faults("new")
-    assert new > 5000
-    assert faults("old") < new / 5, "else nothing would have to be done"
-    # What else the process keeps may lie above a part of it.
-    assert faults("old, like new") > new / 4
 
 
 def test_usable_memory_is_what_is_free_and_what_is_held_already() -> None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bench import points, statistics, store
+from bench import measuring, points, statistics, store
 from bench.records import Environment, Measurement, Protocol, Workload, utc_now
 
 FILES = sorted((store.SHIPPED / "measured").glob("*.parquet"))
@@ -24,6 +24,16 @@ def test_every_median_and_interval_follows_from_samples_and_noise(file):
         assert row.step_low_s == pytest.approx(low_s / (1 + noise), rel=1e-12)
         assert row.step_high_s == pytest.approx(high_s * (1 + noise), rel=1e-12)
         assert row.images_per_s == pytest.approx(row.batch_size / median_s)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_no_inference_held_what_is_taken_for_more_than_any_model_holds(file):
+    frame = store.read(file, store.SPEED_SCHEMA).to_pandas()
+    frame = frame[frame["peak_memory_bytes"].notna() & (frame["measure"] != "training")]
+    assert len(frame)
+    held = frame["peak_memory_bytes"] - 4 * frame["parameters"]
+    pixels = frame["batch_size"] * frame["image_size"] ** 2
+    assert (held / pixels).max() < measuring._INFERENCE_BYTES_PER_PIXEL
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,12 @@ def test_the_saturating_batch_is_searched_where_none_is_given_and_its_trials_are
     assert heard[:4] == ["batch_size"] * 4
 
 
+def test_a_given_batch_that_fits_for_sure_is_measured_without_a_trial_before() -> None:
+    assert measured(batch_size=8)[1] == ["first_step", "measure"]
+    training = measured("training", batch_size=8)[1]
+    assert training == ["memory", "first_step", "measure"]
+
+
 def test_a_given_batch_whose_predicted_memory_is_too_much_is_halved_or_refused() -> None:
     class Small(HostMemory):
         """A machine of 100 bytes, on which an image takes ten."""

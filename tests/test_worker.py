@@ -2,15 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from bench import catalogue
+from bench import catalogue, forks
 from bench.records import Environment, Measurement, Protocol, Workload, dumps
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +25,9 @@ QUICK = Protocol(
     latency_cap_s=0.3,
     max_batch_size=8,
 )
+
+
+needs_forks = pytest.mark.skipif(not forks.POSSIBLE, reason="measures in the worker itself here")
 
 
 class Worker:
@@ -208,7 +213,9 @@ def test_nan_is_not_hidden_by_the_workload_before(worker: Worker) -> None:
     assert row.outcome == "not_finite"
 
 
-def test_the_model_is_kept_for_the_next_workload_of_the_same_kind(worker: Worker) -> None:
+def test_without_forks_a_model_is_kept_for_the_next_workload_of_the_same_kind() -> None:
+    worker = Worker("tests/failing_models.py", "--no-forks")
+    worker.hear()
     latency = Workload(architecture="test_vit", image_size=160, measure="latency")
     throughput = Workload(
         architecture="test_vit", image_size=160, measure="throughput", batch_size=2
@@ -222,10 +229,12 @@ def test_the_model_is_kept_for_the_next_workload_of_the_same_kind(worker: Worker
     ):
         row, _ = worker.measure(workload, following=following)
         assert row.outcome == "ok"
+    assert psutil.Process(worker.process.pid).children() == []
+    assert worker.close() == 0
 
 
-def test_a_model_that_leaks_is_measured_and_the_worker_asks_to_be_replaced() -> None:
-    worker = Worker("tests/failing_models.py")
+def test_without_forks_a_model_that_leaks_is_measured_and_the_worker_asks_to_be_replaced() -> None:
+    worker = Worker("tests/failing_models.py", "--no-forks")
     worker.hear()
     row, _ = worker.measure(made("leaking"))
     assert row.outcome == "ok"
@@ -235,6 +244,44 @@ def test_a_model_that_leaks_is_measured_and_the_worker_asks_to_be_replaced() -> 
     assert "MiB were not given back" in leaving["reason"]
     assert worker.hear() is None
     assert worker.close() == 0
+
+
+@needs_forks
+def test_a_model_that_leaks_takes_its_leak_with_it() -> None:
+    worker = Worker("tests/failing_models.py")
+    worker.hear()
+    row, _ = worker.measure(made("leaking"))
+    assert row.outcome == "ok"
+    after, _ = worker.measure(made("small"))
+    assert after.outcome == "ok"
+    assert psutil.Process(worker.process.pid).memory_info().rss < 2**30
+    assert worker.close() == 0
+
+
+@needs_forks
+@pytest.mark.parametrize(
+    ("name", "status"), [("segfaulting", -signal.SIGSEGV), ("exiting", 3), ("leaving", 0)]
+)
+def test_the_worker_dies_as_the_fork_that_measures_did(name: str, status: int) -> None:
+    worker = Worker("tests/failing_models.py")
+    worker.hear()
+    worker.ask(made(name))
+    assert [message["phase"] for message in iter(worker.hear, None)] == ["build", "first_step"]
+    assert worker.close() == status
+
+
+@needs_forks
+def test_killing_the_worker_kills_the_fork_that_measures() -> None:
+    worker = Worker("tests/failing_models.py")
+    worker.hear()
+    worker.ask(made("hanging"))
+    assert [worker.hear()["phase"] for _ in range(2)] == ["build", "first_step"]  # type: ignore[index]
+    (fork,) = psutil.Process(worker.process.pid).children()
+    worker.process.kill()
+    fork.wait(10)
+    # Nobody is left who could write.
+    assert worker.hear() is None
+    assert worker.close() == -signal.SIGKILL
 
 
 def test_a_device_that_is_not_there_is_said_before_anything_is_asked() -> None:
