@@ -156,12 +156,12 @@ than {SENTINEL_EVERY} models measures the same one again every {SENTINEL_EVERY};
 moved by over {statistics.FAIR:.0%}, and on a CPU by more than the noise of the run as well, the
 rows since it last agreed are flagged.
 
-One process holds the device and measures model after model. On a CPU each is measured in a fork of
-it, which starts as a new process does but has everything imported: what a process has run before
-decides which memory it keeps and which it takes again at every step, and that is up to a quarter of
-a model's time. The process is replaced after a crash, when it gives no sign of life in time, or
-when it keeps over 2 % of the device's memory: that costs the model at fault, and the next is
-measured right after.
+One process holds the device and measures model after model. On a CPU under Linux each is measured
+in a fork of it, which starts as a new process does but has everything imported: what a process has
+run before decides which memory it keeps and which it takes again at every step, and that is up to a
+quarter of a model's time. The process is replaced after a crash, when it gives no sign of life in
+time, or when it keeps over 2 % of the device's memory, which a fork takes with it: that costs the
+model at fault, and the next is measured right after.
 
 The interval is where the median of a repeat would lie in 95 % of cases (93 % with the least,
 seven samples; fewer cover less and are flagged), whatever the shape of the noise. A CPU that is
