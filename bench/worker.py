@@ -10,7 +10,7 @@ Workload|null}`; its end ends the worker. Replies are JSON lines on descriptor N
     {"type": "measurement", "measurement": Measurement}       one for each request
     {"type": "leaving", "reason": "..."}                      replace me; then it exits
 
-On a CPU every workload is measured in a fork (see bench.forks), which replies by itself; this
+On a CPU under Linux a fork measures each workload and replies by itself (see bench.forks); this
 process then only imports, and dies as a fork of it died.
 
 Phases are build, memory, batch_size, first_step, compile, measure and cool_down. No reply within
