@@ -59,8 +59,10 @@ def test_an_end_without_a_result_is_told_by_its_exit_code(
     assert death.value.exit_code == exit_code
 
 
-# Page faults a step of what makes seven blocks of 8 MiB: in a process that does nothing else
+# Page faults a step of what makes six blocks of 8 MiB: in a process that does nothing else
 # ("alone"), in one that made larger blocks before ("after"), and with both in forks of their own.
+# The freed blocks of 10 MiB make glibc keep up to 20 MiB free: of the 8 MiB it gives each third one
+# back with the two before it, with 4 MiB to spare on either side.
 FAULTS = """
 import resource, sys
 import torch
@@ -71,11 +73,12 @@ def larger():
         block = torch.ones(8 * 2**20 - 4096)
         del block
 
-def step():
-    blocks = [torch.ones(2 * 2**20) for _ in range(7)]
+def step(mebibytes=8):
+    blocks = [torch.ones(mebibytes * 2**18) for _ in range(6)]
     return sum(block.sum() for block in blocks)
 
 def faults():
+    step(10)
     for _ in range(5):
         step()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -103,7 +106,8 @@ def faults(order: str) -> float:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library is not glibc")
 def test_memory_is_taken_and_given_back_as_in_a_new_process_whatever_ran_before() -> None:
-    alone = faults("alone")
-    assert alone > 5000
-    assert faults("after") < alone / 5, "else nothing would have to be done"
-    assert faults("apart") == pytest.approx(alone, rel=0.1)
+    # Now and then, in new processes as well, a block lies where none is given back.
+    half = 6 * 8 * 2**20 / os.sysconf("SC_PAGE_SIZE") / 2
+    assert faults("alone") > half
+    assert faults("after") < half / 5, "else nothing would have to be done"
+    assert faults("apart") > half
