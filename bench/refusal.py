@@ -20,8 +20,8 @@ def too_large(workloads: Sequence[Workload], largest_multiply_adds: int) -> list
                 Measurement(
                     workload=workload,
                     outcome="unsupported",
-                    message=f"left out by request: {count / 1e9:.3g} G multiply-adds, "
-                    f"more than {largest_multiply_adds / 1e9:.3g} G",
+                    message=f"left out by request: {count / 1e9:,.4g} G multiply-adds, "
+                    f"more than {largest_multiply_adds / 1e9:,.4g} G",
                     measured_at=utc_now(),
                     batch_size=workload.batch_size,
                 )
